@@ -1,0 +1,22 @@
+"""Patch tokens to anomaly map: prompts, stage projection, text matching, memory bank, losses."""
+
+from decoder.config import DecoderConfig
+from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.image_decoder import ImageDecoder, image_score
+from decoder.losses import dice_loss, focal_loss
+from decoder.memory_bank import MemoryBank
+from decoder.prompts import DEFAULT_CATEGORY, ensemble_features, state_sentences
+
+__all__ = [
+    "DEFAULT_CATEGORY",
+    "DecoderConfig",
+    "DecoderError",
+    "EmptyMemoryBankError",
+    "ImageDecoder",
+    "MemoryBank",
+    "dice_loss",
+    "ensemble_features",
+    "focal_loss",
+    "image_score",
+    "state_sentences",
+]

@@ -1,0 +1,52 @@
+"""Parameters of the decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Formulation = Literal["normalised", "published"]
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """What the decoder is built from.
+
+    Attributes:
+        stage_widths: channels of each stage that the encoder delivers.
+        text_width: channels of the text space; None builds a decoder without a text side, which
+            then needs a reference for every map.
+        learned_states: True learns the [normal, abnormal] vectors instead of reading them from a
+            text tower, for encoders that have none.
+        logit_scale: factor on the cosine between patch and text, 100 as published.
+        map_size: side of the square map in cells, 224 as published.
+        formulation: "normalised" divides the distance to the references by what the references
+            show among themselves and fuses it with the text side; "published" is
+            1 - mean cosine, no normalisation, no fusion.
+        text_weight: share of the text side in a fused map, in [0, 1].
+    """
+
+    stage_widths: tuple[int, ...]
+    text_width: int | None = None
+    learned_states: bool = False
+    logit_scale: float = 100.0
+    map_size: int = 224
+    formulation: Formulation = "normalised"
+    text_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
+        if not self.stage_widths or min(self.stage_widths) < 1:
+            raise ValueError(
+                f"stage_widths must be positive channel counts, got {self.stage_widths}"
+            )
+        if self.learned_states and self.text_width is None:
+            raise ValueError("learned_states needs text_width, the channels of the learned states")
+        if self.formulation not in ("normalised", "published"):
+            raise ValueError(
+                f"formulation is 'normalised' or 'published', got {self.formulation!r}"
+            )
+        if not 0.0 <= self.text_weight <= 1.0:
+            raise ValueError(f"text_weight must be in [0, 1], got {self.text_weight}")
+        if self.map_size < 1:
+            raise ValueError(f"map_size must be positive, got {self.map_size}")

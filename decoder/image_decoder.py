@@ -1,0 +1,206 @@
+"""The feature-matching decoder: patch tokens to an anomaly map.
+
+Two sources of evidence: how much closer a patch is to the words for damage than to the words for
+a good part (text side), and how far it is from the patches of good parts (memory bank).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from decoder.config import DecoderConfig
+from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.memory_bank import MemoryBank
+
+Grid = tuple[int, int]
+
+# A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
+SCORE_SHARE = 0.01
+
+
+class ImageDecoder(nn.Module):
+    """Stage projections of the text side, and the rules that turn evidence into a map.
+
+    Parameter names `fc.{stage}.{weight,bias}` are those of the published weights.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.text_width
+        self.fc = nn.ModuleList(
+            [] if width is None else [nn.Linear(stage, width) for stage in config.stage_widths]
+        )
+        if config.learned_states and width is not None:
+            self.states = nn.Parameter(torch.randn(2, width) * width**-0.5)
+
+    @property
+    def has_text_side(self) -> bool:
+        """Whether a map can be drawn without a reference."""
+        return len(self.fc) > 0
+
+    def anomaly_map(
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        *,
+        text_features: Tensor | None = None,
+        memory_bank: MemoryBank | None = None,
+    ) -> Tensor:
+        """The map from whatever evidence there is: words, references, or both fused.
+
+        Args:
+            stages: patch tokens per stage, each (B, H*W, C), any scale.
+            grid: patch rows and columns, H and W.
+            text_features: (2, C) or (B, 2, C), [normal, abnormal]; not needed with learned states.
+            memory_bank: references; None or empty leaves the text side alone.
+
+        Returns:
+            (B, map_size, map_size). Normalised: in [0, 1], 0.5 on the reference side is the
+            distance that good parts keep among themselves. Published: 1 - mean cosine in [0, 2]
+            with references, probability without.
+
+        Raises:
+            EmptyMemoryBankError: there is neither a reference nor a text side to go by.
+        """
+        has_text = self.has_text_side and (text_features is not None or self.config.learned_states)
+        has_references = memory_bank is not None and len(memory_bank) > 0
+        if not has_references and not has_text:
+            raise EmptyMemoryBankError(
+                "no reference photo was given and this decoder has no trained text side; "
+                "give at least one photo of a good part"
+            )
+        if not has_references:
+            return self.text_map(stages, grid, text_features)
+        assert memory_bank is not None
+        reference_map = self.reference_map(stages, grid, memory_bank)
+        if self.config.formulation == "published" or not has_text:
+            return reference_map
+        text_map = self.text_map(stages, grid, text_features)
+        return torch.lerp(reference_map, text_map, self.config.text_weight)
+
+    def text_map(
+        self, stages: Sequence[Tensor], grid: Grid, text_features: Tensor | None = None
+    ) -> Tensor:
+        """Probability that a patch matches the words for damage (paper, equation 2).
+
+        mean over stages of softmax(scale * cos(project(patch), [normal, abnormal]))[abnormal],
+        upsampled before the softmax.
+
+        Args:
+            stages: patch tokens per stage, each (B, H*W, C).
+            grid: patch rows and columns, H and W.
+            text_features: (2, C) or (B, 2, C) of length 1; None uses the learned states.
+
+        Returns:
+            (B, map_size, map_size) in [0, 1].
+        """
+        return torch.stack(self.text_stage_maps(stages, grid, text_features)).mean(dim=0)[:, 1]
+
+    def text_stage_maps(
+        self, stages: Sequence[Tensor], grid: Grid, text_features: Tensor | None = None
+    ) -> list[Tensor]:
+        """[normal, abnormal] of each stage, (B, 2, map_size, map_size) each, for the losses."""
+        self._check(stages, grid)
+        if text_features is None:
+            if not self.config.learned_states:
+                raise DecoderError("text features are needed; this decoder has no learned states")
+            text_features = F.normalize(self.states, dim=-1)
+        dtype = next(self.fc.parameters()).dtype
+        text = text_features.to(dtype).transpose(-2, -1)
+        maps = []
+        for projection, tokens in zip(self.fc, stages, strict=True):
+            patches = F.normalize(projection(tokens.to(dtype)), dim=-1)
+            logits = self.config.logit_scale * patches @ text
+            maps.append(self._upsample(logits.float(), grid).softmax(dim=1))
+        return maps
+
+    def reference_map(
+        self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank
+    ) -> Tensor:
+        """Distance of every patch to the nearest patch of the references (paper, equation 3).
+
+        Published: 1 - mean over stages of the best cosine. Normalised: with d the distance at a
+        stage and n the distance that good parts keep there, r the mean over stages of d / n, the
+        map is r² / (1 + r²): 0 is identical, 0.5 is as far as good parts are among themselves,
+        0.8 is twice as far.
+
+        Args:
+            stages: patch tokens per stage, each (B, H*W, C).
+            grid: patch rows and columns, H and W.
+            memory_bank: at least one reference.
+
+        Returns:
+            (B, map_size, map_size), in [0, 1] when normalised and in [0, 2] when published.
+        """
+        self._check(stages, grid)
+        distances = memory_bank.distances(stages)
+        if self.config.formulation == "normalised":
+            normal = memory_bank.self_distances().to(distances.device)
+            distances = distances / normal[:, None, None]
+        mean = distances.mean(dim=0)
+        if self.config.formulation == "normalised":
+            mean = mean.square() / (1.0 + mean.square())
+        return self._upsample(mean.unsqueeze(-1), grid).squeeze(1)
+
+    def score(self, anomaly_map: Tensor, grid: Grid) -> Tensor:
+        """One number for ranking parts, `image_score` of the map.
+
+        Between the centres of the outermost patches and the edge a normalised map only repeats
+        them; that strip is left out, or patches at the edge, which also see padding, would count
+        double.
+
+        Args:
+            anomaly_map: (B, map_size, map_size) from `anomaly_map`.
+            grid: patch rows and columns that it was drawn from.
+
+        Returns:
+            (B,), in the range of the map.
+        """
+        if self.config.formulation == "normalised":
+            side = self.config.map_size
+            top, left = (min(side // (2 * cells), (side - 1) // 2) for cells in grid)
+            anomaly_map = anomaly_map[:, top : side - top, left : side - left]
+        return image_score(anomaly_map)
+
+    def _upsample(self, patches: Tensor, grid: Grid) -> Tensor:
+        """(B, H*W, C) -> (B, C, map_size, map_size), bilinear.
+
+        The published code stretches patch centres to the image's edge (align_corners); we keep
+        each patch over the pixels that it saw.
+        """
+        planes = rearrange(patches, "b (h w) c -> b c h w", h=grid[0], w=grid[1])
+        size = (self.config.map_size, self.config.map_size)
+        published = self.config.formulation == "published"
+        return F.interpolate(planes, size=size, mode="bilinear", align_corners=published)
+
+    def _check(self, stages: Sequence[Tensor], grid: Grid) -> None:
+        widths = tuple(stage.shape[-1] for stage in stages)
+        if widths != self.config.stage_widths:
+            raise DecoderError(
+                f"stages have widths {widths}, the decoder was built for {self.config.stage_widths}"
+            )
+        if any(stage.shape[1] != grid[0] * grid[1] for stage in stages):
+            raise DecoderError(
+                f"a grid of {grid[0]}×{grid[1]} needs {grid[0] * grid[1]} patches, stages have "
+                f"{[stage.shape[1] for stage in stages]}"
+            )
+
+
+def image_score(anomaly_map: Tensor) -> Tensor:
+    """One number for ranking parts: mean of the highest 1 % of the map.
+
+    Args:
+        anomaly_map: (B, H, W).
+
+    Returns:
+        (B,), in the range of the map.
+    """
+    values = anomaly_map.flatten(1)
+    count = max(1, round(SCORE_SHARE * values.shape[1]))
+    return values.topk(count, dim=1).values.mean(dim=1)
