@@ -1,0 +1,70 @@
+"""A conversation about one photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from anomalygpt.errors import ConfigError
+from anomalygpt.evidence import Evidence
+from anomalygpt.generation import GenerationOptions
+from anomalygpt.results import Inspection
+
+if TYPE_CHECKING:
+    from anomalygpt.model import AnomalyGPT
+
+
+class Chat:
+    """Questions and answers about one photo, which was encoded when the chat began.
+
+    Made by `AnomalyGPT.chat`. Each chat has its own state; any number may run side by side.
+
+    Attributes:
+        history: (question, answer) of the turns so far.
+    """
+
+    def __init__(self, assistant: AnomalyGPT, evidence: Evidence) -> None:
+        self.history: list[tuple[str, str]] = []
+        self._assistant = assistant
+        self._evidence = evidence
+        self._dialogue = assistant.open_dialogue(evidence)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        """The verdict, map and regions of the photo; found on first use, outside the history."""
+        return self._assistant.judge(self._evidence)[0]
+
+    @property
+    def tokens_processed(self) -> int:
+        """Positions that the language model has run over in this conversation."""
+        return self._dialogue.tokens_processed
+
+    def ask(self, question: str, options: GenerationOptions | None = None) -> str:
+        """The whole answer to a question.
+
+        Raises:
+            ConfigError: the question is empty.
+            ConversationTooLongError: it does not fit any more; begin a new chat.
+        """
+        return "".join(self.stream(question, options))
+
+    def stream(self, question: str, options: GenerationOptions | None = None) -> Iterator[str]:
+        """The answer piece by piece. Whoever stops early may go on with another question."""
+        if not question.strip():
+            raise ConfigError("the question is empty; ask something about the photo")
+        asked = question if self.history else self._evidence.first_question(question)
+        self._dialogue.ask(asked)
+        return self._answer(question, options or GenerationOptions())
+
+    def _answer(self, question: str, options: GenerationOptions) -> Iterator[str]:
+        # Where the model is about to say yes or no, the mass of all spellings decides which, so
+        # that the words agree with the probability, also when sampling.
+        first_word = self._dialogue.leading_word()
+        pieces: list[str] = []
+        try:
+            for piece in self._dialogue.stream(options, first_word):
+                pieces.append(piece)
+                yield piece
+        finally:
+            self.history.append((question, "".join(pieces)))

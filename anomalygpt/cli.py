@@ -1,0 +1,260 @@
+"""The command line: `anomalygpt inspect`, `chat`, `convert`.
+
+This module only reads arguments; what needs torch is imported when a command runs, so that
+`--help` answers at once. Errors are one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from anomalygpt import __version__
+from anomalygpt.errors import AnomalyGPTError, ConfigError
+
+OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        status = _command(options.command)(options)
+        sys.stdout.flush()
+    except AnomalyGPTError as error:
+        return _report(f"error: {' '.join(str(error).split())}", ERROR)
+    except KeyboardInterrupt:
+        return _report("interrupted; what was written so far is complete", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _report(
+            "error: out of memory; use a smaller model, a smaller --batch-size or fewer references",
+            ERROR,
+        )
+    except OSError as error:
+        return _report(f"error: {error}; check the path, the permissions and free space", ERROR)
+    return status
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    from anomalygpt import commands
+
+    return {"inspect": commands.inspect, "chat": commands.chat, "convert": commands.convert}[name]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch says so with a RuntimeError, in other words per device."""
+    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return told or isinstance(error, MemoryError)
+
+
+def _report(message: str, status: int) -> int:
+    print(f"anomalygpt: {message}", file=sys.stderr)
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="anomalygpt",
+        description="A conversational inspector for industrial images.",
+        epilog="`anomalygpt COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"anomalygpt {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_inspect(commands)
+    _add_chat(commands)
+    _add_convert(commands)
+    return parser
+
+
+def _add_inspect(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="say whether photos show something wrong, and where",
+        description="Inspect photos. Status 0: all were inspected; 1: some could not be read "
+        "(they are named, the rest is done); 2: nothing could be done.",
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="photos, folders of photos, or patterns"
+    )
+    _add_part_options(parser)
+    _add_model_options(parser)
+    parser.add_argument(
+        "--map-only", action="store_true", help="draw the map only; needs no language model"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    parser.add_argument(
+        "--save-overlay", metavar="DIR", type=Path, help="write each photo with its map over it"
+    )
+    parser.add_argument(
+        "--save-map", metavar="DIR", type=Path, help="write each map as a 16-bit PNG"
+    )
+    parser.add_argument(
+        "--batch-size", type=_positive, default=8, metavar="N", help="photos at a time (default 8)"
+    )
+
+
+def _add_chat(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "chat",
+        help="talk about one photo",
+        description="Talk about one photo. An empty line or Ctrl-D ends the conversation.",
+    )
+    parser.add_argument("image", metavar="IMAGE", help="the photo")
+    _add_part_options(parser)
+    _add_model_options(parser)
+    parser.add_argument(
+        "--max-new-tokens", type=_positive, default=128, metavar="N", help="longest answer"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="0 (default) always takes the likeliest word"
+    )
+    parser.add_argument("--seed", type=int, help="makes sampled answers repeatable")
+
+
+def _add_part_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reference",
+        "-r",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PHOTO",
+        help="photos of good parts, folders of them, or patterns",
+    )
+    parser.add_argument("--description", help="a sentence about the part")
+    parser.add_argument("--category", help='what the part is called, such as "metal nut"')
+    parser.add_argument(
+        "--rotations",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="also compare with N evenly turned copies of each reference, for parts in any pose",
+    )
+    parser.add_argument(
+        "--flips", action="store_true", help="also compare with mirrored references"
+    )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        help="a preset, a folder that `convert` wrote, or a hub name (default embedded)",
+    )
+    group.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="an image encoder alone instead of a model, for --map-only: a timm name, "
+        "clip/NAME or imagebind_huge",
+    )
+    group.add_argument("--encoder-weights", metavar="FILE", help="its weight file")
+    group.add_argument(
+        "--encoder-option",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="its input_size, mean, std, stages or resize, or an argument of its architecture",
+    )
+    group.add_argument(
+        "--formulation",
+        choices=["normalised", "published"],
+        help="how distances become a map; by default what the model was made for",
+    )
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
+    group.add_argument("--dtype", default="auto", help="auto (default), float32, bfloat16, float16")
+    group.add_argument(
+        "--quantization", choices=["4bit", "8bit"], help="smaller language model, on a GPU"
+    )
+
+
+def _add_convert(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="turn the published weight files into one folder",
+        description="Read published weights, add deltas, check every tensor, and write one "
+        "folder for --model. Hub names work wherever a file or folder is expected.",
+    )
+    parser.add_argument("--imagebind", metavar="FILE", required=True, help="imagebind_huge.pth")
+    parser.add_argument("--vicuna", metavar="DIR", help="a whole Vicuna, Hugging Face format")
+    parser.add_argument("--llama", metavar="DIR", help="LLaMA, for use with --vicuna-delta")
+    parser.add_argument("--vicuna-delta", metavar="DIR", help="Vicuna v0 delta, added to --llama")
+    parser.add_argument("--pandagpt", metavar="FILE", help="PandaGPT delta (projection and LoRA)")
+    parser.add_argument("--anomalygpt", metavar="FILE", help="AnomalyGPT delta")
+    parser.add_argument("--output", metavar="DIR", required=True, type=Path, help="a new folder")
+    parser.add_argument("--dtype", default="float16", help="float16 (default), bfloat16 or float32")
+    parser.add_argument(
+        "--merge-lora", action="store_true", help="add the LoRA to the language model's weights"
+    )
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="leave out tensors with unknown names"
+    )
+    parser.add_argument(
+        "--max-shard-size",
+        type=_byte_count,
+        default=2 * 1024**3,
+        metavar="SIZE",
+        help="largest file, such as 2GB (default); about twice as much memory is used",
+    )
+    parser.add_argument("--lora-alpha", type=float, help="alpha of a LoRA of another rank than 32")
+    parser.add_argument(
+        "--imagebind-option",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="vision_heads and text_heads of an ImageBind that is not the huge one",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _byte_count(text: str) -> int:
+    units = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}
+    number, unit = text[:-2], text[-2:].lower()
+    try:
+        return int(float(number) * units[unit])
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"expected a size such as 2GB, got {text!r}") from None
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, object]:
+    """KEY=VALUE … of the command line: numbers, lists of numbers, true, false, or words.
+
+    Raises:
+        ConfigError: a text has no "=" in it.
+    """
+    values: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise ConfigError(f"expected KEY=VALUE, such as input_size=256, got {text!r}")
+        parts = [_scalar(part) for part in value.split(",")]
+        values[key] = parts[0] if len(parts) == 1 else tuple(parts)
+    return values
+
+
+def _scalar(text: str) -> object:
+    try:
+        value = ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""What the command line's commands do, once their arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
+from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
+from anomalygpt.generation import GenerationOptions
+from anomalygpt.image_io import list_images
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.results import Inspection
+from anomalygpt.visualization import overlay, save_image
+from decoder import MemoryBank
+
+Item = TypeVar("Item")
+
+# Bars come up for work that takes longer than this, in seconds.
+BAR_DELAY = 2.0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
+    paths = list_images(options.images)
+    outputs = _output_names(paths)
+    _check_outputs(options, outputs)
+    assistant = _assistant(options, needs_words=not options.map_only)
+    bank = _remember(assistant, options)
+    found = assistant.inspect_batch(
+        paths,
+        bank,
+        description=options.description,
+        category=options.category,
+        map_only=options.map_only,
+        batch_size=options.batch_size,
+    )
+    failed = 0
+    for path, inspection in zip(paths, _with_bar(found, len(paths), "photos"), strict=True):
+        if isinstance(inspection, ImageError):
+            failed += 1
+            _say(f"anomalygpt: skipped: {inspection}")
+            continue
+        if options.save_overlay:
+            stretch = assistant.decoder.config.formulation == "published"
+            picture = overlay(path, inspection, stretch=stretch)
+            save_image(picture, options.save_overlay / f"{outputs[path]}.png")
+        if options.save_map:
+            inspection.save_map(options.save_map / f"{outputs[path]}.png")
+        tqdm.write(inspection.to_json() if options.json else _sentence(inspection), sys.stdout)
+    if failed and len(paths) > 1:
+        _say(f"anomalygpt: {failed} of {len(paths)} photos could not be inspected")
+    if failed == len(paths):
+        return ERROR
+    return SOME_FAILED if failed else OK
+
+
+def chat(options: argparse.Namespace) -> int:
+    """`anomalygpt chat`: the verdict, then questions from the keyboard or a pipe."""
+    assistant = _assistant(options, needs_words=True)
+    talk = assistant.chat(
+        options.image,
+        _remember(assistant, options),
+        description=options.description,
+        category=options.category,
+    )
+    print(_sentence(talk.inspection), flush=True)
+    answer = GenerationOptions(
+        max_new_tokens=options.max_new_tokens, temperature=options.temperature, seed=options.seed
+    )
+    for question in _questions():
+        for piece in talk.stream(question, answer):
+            print(piece, end="", flush=True)
+        print(flush=True)
+    return OK
+
+
+def convert(options: argparse.Namespace) -> int:
+    """`anomalygpt convert`: prints the report of what became of every tensor."""
+    from anomalygpt.checkpoints import ConversionSources
+    from anomalygpt.checkpoints import convert as convert_files
+
+    heads = parse_options(options.imagebind_option)
+    if not all(isinstance(value, int) for value in heads.values()):
+        raise ConfigError(f"--imagebind-option takes whole numbers, got {options.imagebind_option}")
+    sources = ConversionSources(
+        imagebind=options.imagebind,
+        vicuna=options.vicuna,
+        llama=options.llama,
+        vicuna_delta=options.vicuna_delta,
+        pandagpt=options.pandagpt,
+        anomalygpt=options.anomalygpt,
+        imagebind_options=heads,  # type: ignore[arg-type]
+        lora_alpha=options.lora_alpha,
+    )
+    report = convert_files(
+        sources,
+        options.output,
+        dtype=options.dtype,
+        merge_lora=options.merge_lora,
+        allow_unknown=options.allow_unknown,
+        max_shard_size=options.max_shard_size,
+    )
+    print(report.summary())
+    print(f"written: {options.output}; use it with --model {options.output}")
+    return OK
+
+
+def _assistant(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGPT:
+    if options.encoder is None:
+        if options.encoder_weights or options.encoder_option:
+            raise ConfigError("--encoder-weights and --encoder-option need --encoder NAME")
+        assistant = AnomalyGPT.from_pretrained(
+            options.model or "embedded",
+            device=options.device,
+            dtype=options.dtype,
+            quantization=options.quantization,
+            map_only=not needs_words,
+        )
+    else:
+        for name in ("model", "quantization"):
+            if getattr(options, name) is not None:
+                raise ConfigError(f"--{name} does not go with --encoder; leave one of them out")
+        if needs_words:
+            raise MissingPartError(
+                "an encoder alone cannot answer in words; add --map-only, or give --model with a "
+                "language model"
+            )
+        assistant = AnomalyGPT.from_encoder(
+            options.encoder,
+            options.encoder_weights,
+            options=parse_options(options.encoder_option),
+            device=options.device,
+            dtype=options.dtype,
+        )
+    if options.formulation is not None:
+        assistant.set_formulation(options.formulation)
+    return assistant
+
+
+def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
+    """Encode the references one by one, with a bar where there are many of them."""
+    bank = MemoryBank(assistant.encoder_id)
+    paths = _reference_paths(options)
+    for path in _with_bar(paths, len(paths), "references"):
+        assistant.remember([path], rotations=options.rotations, flips=options.flips, bank=bank)
+    return bank
+
+
+def _reference_paths(options: argparse.Namespace) -> list[Path]:
+    return list_images(options.reference) if options.reference else []
+
+
+def _with_bar(items: Iterable[Item], total: int, unit: str) -> Iterator[Item]:
+    # tqdm's own `delay` still draws an empty bar as soon as anything else is printed.
+    shown = total > 1 and _is_watched()
+    begun, bar = time.monotonic(), None
+    for count, item in enumerate(items):
+        if bar is None and shown and time.monotonic() - begun > BAR_DELAY:
+            bar = tqdm(total=total, initial=count, unit=f" {unit}")
+        yield item
+        if bar is not None:
+            bar.update()
+    if bar is not None:
+        bar.close()
+
+
+def _is_watched() -> bool:
+    """Whether stderr is a terminal; a log file gets no bar."""
+    return sys.stderr.isatty()
+
+
+def _say(message: str) -> None:
+    tqdm.write(message, sys.stderr)
+
+
+def _sentence(inspection: Inspection) -> str:
+    """One line for a person."""
+    name = inspection.image or "photo"
+    if inspection.answer is not None and inspection.anomaly_probability is not None:
+        return f"{name}: {inspection.answer} (P(anomaly) {inspection.anomaly_probability:.2f})"
+    places = Counter(region.location for region in inspection.regions)
+    where = ", ".join(
+        f"{place} ({count})" if count > 1 else place for place, count in places.items()
+    )
+    return f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
+
+
+def _output_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """File names for results, without suffix: the photo's own, with its folders where needed."""
+    paths = list(paths)
+    names = {path: path.stem for path in paths}
+    if len(set(names.values())) < len(paths):
+        # abspath, because ".." left in a name would lead out of the folder for results.
+        whole = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 (keeps links)
+        parent = Path(os.path.commonpath([path.parent for path in whole.values()]))
+        names = {path: str(whole[path].relative_to(parent).with_suffix("")) for path in paths}
+    if len(set(names.values())) < len(paths):  # part.jpg beside part.png
+        names = {path: f"{name}{path.suffix}" for path, name in names.items()}
+    return names
+
+
+def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> None:
+    """Refuse, before any work is done, to write a result over a photo or over another result."""
+    folders = [folder for folder in (options.save_overlay, options.save_map) if folder]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise OutputError(
+            f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
+        )
+    photos = {path.resolve() for path in [*outputs, *_reference_paths(options)]}
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
+        for name in outputs.values():
+            target = folder / f"{name}.png"
+            if target.resolve() in photos:
+                raise OutputError(
+                    f"{target} is one of the photos and would be overwritten; choose another "
+                    "folder for the results"
+                )
+
+
+def _questions() -> Iterator[str]:
+    """Lines from the keyboard with a prompt, or from a pipe; an empty one or the end stops."""
+    interactive = sys.stdin.isatty()
+    while True:
+        try:
+            question = input("> " if interactive else "").strip()
+        except EOFError:
+            return
+        if not question:
+            return
+        yield question

@@ -1,0 +1,170 @@
+"""The configuration of a whole assistant, and its JSON form `config.json`.
+
+Each package owns the parameters of its part; this module nests them and checks the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD
+from anomalygpt.errors import ConfigError
+from decoder.config import DecoderConfig
+from prompt_learner.config import PromptLearnerConfig
+
+FORMAT_VERSION = 1
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Which image encoder, and how photos are prepared for it.
+
+    Attributes:
+        kind: the family: "imagebind", "timm" or "clip".
+        name: the architecture within the family, such as "vit_tiny_patch16_224".
+        input_size: side of the square input in pixels.
+        mean: per-channel mean of the pixel normalisation, RGB in [0, 1].
+        std: per-channel standard deviation of the pixel normalisation.
+        stages: blocks or feature levels to read patch tokens from, counted from 0.
+        resize: "square" stretches the photo (as published), "pad" keeps its aspect.
+        options: further arguments of the architecture, such as {"pad_type": "same"}.
+    """
+
+    kind: Literal["imagebind", "timm", "clip"]
+    name: str
+    input_size: int = 224
+    mean: tuple[float, ...] = IMAGEBIND_MEAN
+    std: tuple[float, ...] = IMAGEBIND_STD
+    stages: tuple[int, ...] = ()
+    resize: Literal["square", "pad"] = "square"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        for name in ("mean", "std", "stages"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.kind not in ("imagebind", "timm", "clip"):
+            raise ConfigError(
+                f"unknown encoder kind {self.kind!r}; use 'imagebind', 'timm' or 'clip'"
+            )
+        if self.resize not in ("square", "pad"):
+            raise ConfigError(f"resize is 'square' or 'pad', got {self.resize!r}")
+        if self.input_size < 1:
+            raise ConfigError(f"input_size must be positive, got {self.input_size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError(
+                f"mean and std need three values, std above 0; got {self.mean} and {self.std}"
+            )
+
+    def _check_types(self) -> None:
+        """Values may come from a command line or a file, where anything can stand."""
+        if type(self.input_size) is not int:
+            raise ConfigError(f"input_size must be a whole number, got {self.input_size!r}")
+        for name, kinds, what in (
+            ("mean", (int, float), "numbers"),
+            ("std", (int, float), "numbers"),
+            ("stages", (int,), "whole numbers"),
+        ):
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or any(type(v) not in kinds for v in values):
+                raise ConfigError(f"{name} must be a list of {what}, got {values!r}")
+
+
+@dataclass(frozen=True)
+class LanguageModelConfig:
+    """How the language model in the folder `language_model/` is spoken to.
+
+    Attributes:
+        template: "vicuna_v0" as published, or "chat" for the tokenizer's own chat template.
+        adapter: True when `language_model/adapter/` holds a LoRA that was not merged.
+    """
+
+    template: Literal["vicuna_v0", "chat"] = "vicuna_v0"
+    adapter: bool = False
+
+    def __post_init__(self) -> None:
+        if self.template not in ("vicuna_v0", "chat"):
+            raise ConfigError(f"template is 'vicuna_v0' or 'chat', got {self.template!r}")
+
+
+@dataclass(frozen=True)
+class AnomalyGPTConfig:
+    """A whole assistant. Without a language model it draws maps and answers nothing."""
+
+    encoder: EncoderConfig
+    decoder: DecoderConfig
+    prompt_learner: PromptLearnerConfig | None = None
+    language_model: LanguageModelConfig | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AnomalyGPTConfig:
+        """Read the form that `to_dict` writes.
+
+        Raises:
+            ConfigError: an unknown or missing setting, or a format of a later version.
+        """
+        rest = dict(values)
+        version = rest.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise ConfigError(
+                f"config has format_version {version!r}, this program reads {FORMAT_VERSION}; "
+                "convert the weights again or update anomalygpt"
+            )
+        parts = {
+            "encoder": EncoderConfig,
+            "decoder": DecoderConfig,
+            "prompt_learner": PromptLearnerConfig,
+            "language_model": LanguageModelConfig,
+        }
+        if unknown := sorted(set(rest) - set(parts)):
+            raise ConfigError(f"config has unknown parts {unknown}; known are {sorted(parts)}")
+        try:
+            built = {
+                name: None if rest.get(name) is None else part(**rest[name])
+                for name, part in parts.items()
+            }
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"config cannot be used: {error}") from error
+        if built["encoder"] is None or built["decoder"] is None:
+            raise ConfigError("config needs the parts 'encoder' and 'decoder'")
+        return cls(**built)  # type: ignore[arg-type]
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps(self.to_dict(), indent=2) + "\n"
+        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> AnomalyGPTConfig:
+        """Read `folder/config.json`.
+
+        Raises:
+            ConfigError: the file is missing, is not JSON, or describes something else.
+        """
+        path = folder / CONFIG_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{folder} has no {CONFIG_FILE}; give a folder that `anomalygpt convert` or "
+                "`save_pretrained` wrote"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read as JSON: {error}") from error
+        if not isinstance(values, dict) or "format_version" not in values:
+            raise ConfigError(
+                f"{path} belongs to another program (no format_version); published weights go "
+                "through `anomalygpt convert` first"
+            )
+        try:
+            return cls.from_dict(values)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error

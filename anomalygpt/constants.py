@@ -1,0 +1,21 @@
+"""Numbers and words that several rooms share."""
+
+from __future__ import annotations
+
+IMAGEBIND_MEAN = (0.48145466, 0.4578275, 0.40821073)
+IMAGEBIND_STD = (0.26862954, 0.26130258, 0.27577711)
+
+ANOMALY_QUESTION = "Is there any anomaly in the image?"
+
+# The 3×3 grid of places, row by row; the map prompts stand in the same order.
+LOCATIONS = (
+    "top left",
+    "top",
+    "top right",
+    "left",
+    "center",
+    "right",
+    "bottom left",
+    "bottom",
+    "bottom right",
+)

@@ -1,0 +1,47 @@
+"""Every error that AnomalyGPT raises on purpose.
+
+Each message says what came, what was expected and what to do next; the command line prints it
+in one line and exits with status 2.
+"""
+
+from __future__ import annotations
+
+
+class AnomalyGPTError(Exception):
+    """Base of all errors below; catch this one to catch them all."""
+
+
+class ConfigError(AnomalyGPTError):
+    """A setting is missing, unknown or outside its range."""
+
+
+class ImageError(AnomalyGPTError):
+    """A picture cannot be read, or cannot be inspected."""
+
+
+class SourceError(AnomalyGPTError):
+    """A file, folder or hub name that was asked for is not there."""
+
+
+class CheckpointError(AnomalyGPTError):
+    """Weights are damaged, of another model, or incomplete."""
+
+
+class MissingExtraError(AnomalyGPTError):
+    """An optional package is needed; the message names the extra to install."""
+
+
+class MissingPartError(AnomalyGPTError):
+    """The model lacks the part that this call needs, such as a language model or a reference."""
+
+
+class DeviceError(AnomalyGPTError):
+    """The device or number format that was asked for cannot be used here."""
+
+
+class ConversationTooLongError(AnomalyGPTError):
+    """A question does not fit into what the language model can still read."""
+
+
+class OutputError(AnomalyGPTError):
+    """A result cannot be written: no space, no permission, or the place is taken."""

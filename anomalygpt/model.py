@@ -1,0 +1,491 @@
+"""The assistant: photo → features → map → prompts → words, put together from its parts.
+
+photos ─ encode ─▶ EncodedPhotos ─ examine ─▶ Evidence ─ judge ─▶ Inspection
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from anomalygpt import __version__
+from anomalygpt.chat import Chat
+from anomalygpt.config import AnomalyGPTConfig
+from anomalygpt.constants import ANOMALY_QUESTION
+from anomalygpt.devices import resolve_device, resolve_dtype
+from anomalygpt.encoders import ImageFeatures, TextEncoder, encoder_mark, open_encoder
+from anomalygpt.errors import ConfigError, ImageError, MissingPartError
+from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
+from anomalygpt.generation import GenerationOptions
+from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
+from anomalygpt.preprocessing import ImageGeometry, preprocess
+from anomalygpt.results import Inspection
+from decoder import (
+    DEFAULT_CATEGORY,
+    DecoderConfig,
+    ImageDecoder,
+    MemoryBank,
+    ensemble_features,
+)
+from decoder.config import Formulation
+from prompt_learner import PromptLearner
+from simulation import rotations_and_flips, vary
+
+if TYPE_CHECKING:
+    from anomalygpt.dialogue import Dialogue
+    from anomalygpt.language_model import LanguageModel
+
+# Photos of good parts, a single one, or a memory bank of them.
+References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
+
+# Simulated other photos of each reference; they tell how much a good part differs from itself.
+VARIED_COPIES = 4
+VARIATION_SEED = 0
+
+# Turned copies that are encoded at one time, so that many of them do not fill the memory.
+VIEW_BATCH = 16
+
+# One sentence of verdict; what comes after it is asked for in a chat.
+VERDICT_OPTIONS = GenerationOptions(max_new_tokens=64)
+
+
+class AnomalyGPT(nn.Module):
+    """A conversational inspector.
+
+    Made by `from_pretrained` or `from_encoder`; the constructor takes built parts.
+
+    Attributes:
+        config: what the parts were built from.
+        name: what the assistant is called in results.
+    """
+
+    def __init__(
+        self,
+        config: AnomalyGPTConfig,
+        encoder: nn.Module,
+        decoder: ImageDecoder,
+        *,
+        prompt_learner: PromptLearner | None = None,
+        projection: nn.Linear | None = None,
+        language_model: LanguageModel | None = None,
+        name: str = "anomalygpt",
+    ) -> None:
+        super().__init__()
+        if language_model is not None and projection is None:
+            raise MissingPartError("a language model needs an image projection beside it")
+        self.config = config
+        self.name = name
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prompt_learner = prompt_learner
+        self.projection = projection
+        self.language_model = language_model
+        self._text_features: dict[str, Tensor] = {}
+        self.eval()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        *,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        quantization: Literal["4bit", "8bit"] | None = None,
+        map_only: bool = False,
+    ) -> AnomalyGPT:
+        """Load an assistant.
+
+        Args:
+            source: "embedded", a folder that `anomalygpt convert` or `save_pretrained` wrote, or
+                the name of one on the hub.
+            device: "auto", "cpu", "cuda" or "cuda:1". With "auto" a language model is spread
+                over all GPUs there are.
+            dtype: number format of the language model, and of the encoder on a GPU.
+            quantization: "4bit" or "8bit" weights of the language model, on a GPU.
+            map_only: True leaves the language model on the disk.
+
+        Raises:
+            SourceError: the files are not there.
+            CheckpointError: weights are damaged, incomplete or of another model.
+            ConfigError, DeviceError, MissingExtraError: a setting cannot be used here.
+        """
+        from anomalygpt.pretrained import load_assistant
+
+        return load_assistant(
+            source, device=device, dtype=dtype, quantization=quantization, map_only=map_only
+        )
+
+    @classmethod
+    def from_encoder(
+        cls,
+        name: str,
+        weights: str | Path | None = None,
+        *,
+        options: dict[str, Any] | None = None,
+        formulation: Formulation = "normalised",
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+    ) -> AnomalyGPT:
+        """An assistant of an image encoder alone: it draws maps against references, mute.
+
+        Args:
+            name: "imagebind_huge", "clip/ViT-B-16" or a timm name.
+            weights: a weight file; None fetches them by name where that is possible.
+            options: input_size, mean, std, stages, resize, or arguments of the architecture.
+            formulation: how distances become a map, see `DecoderConfig`.
+            device: "auto", "cpu", "cuda" or "cuda:1".
+            dtype: number format of the encoder; "auto" is float32 on a CPU.
+
+        Raises:
+            ConfigError, SourceError, CheckpointError: see `encoders.open_encoder`.
+        """
+        place = resolve_device(device)
+        number_format = resolve_dtype(dtype, place)
+        encoder: Any = open_encoder(name, weights, options)
+        decoder_config = DecoderConfig(encoder.stage_widths, formulation=formulation)
+        config = AnomalyGPTConfig(encoder.config, decoder_config)
+        return cls(config, encoder, ImageDecoder(decoder_config), name=name).to(
+            place, number_format
+        )
+
+    def set_formulation(self, formulation: Formulation) -> None:
+        """Draw maps as "normalised" or as "published" from now on.
+
+        Raises:
+            ConfigError: another word.
+        """
+        try:
+            config = replace(self.config.decoder, formulation=formulation)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        self.config = replace(self.config, decoder=config)
+        self.decoder.config = config
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write everything into a folder that `from_pretrained` reads.
+
+        Raises:
+            OutputError: the folder is not empty, or cannot be written; nothing of it is left.
+        """
+        from anomalygpt.pretrained import save_assistant
+
+        save_assistant(self, Path(folder))
+
+    @property
+    def device(self) -> torch.device:
+        """Where photos are encoded."""
+        return next(self.encoder.parameters()).device
+
+    def encode(self, images: ImageSource | Sequence[ImageSource]) -> EncodedPhotos:
+        """Read and encode photos, all in one batch.
+
+        Raises:
+            ImageError: a photo cannot be used.
+        """
+        images = listed(images)
+        photos = [load_image(image) for image in images]
+        features, geometries = self._encode(photos)
+        return EncodedPhotos(features, geometries, [photo_name(image) for image in images])
+
+    def remember(
+        self,
+        references: ImageSource | Sequence[ImageSource],
+        *,
+        rotations: int = 1,
+        flips: bool = False,
+        bank: MemoryBank | None = None,
+    ) -> MemoryBank:
+        """Read good parts into a memory bank, which any number of inspections can use.
+
+        Args:
+            references: photos of good parts.
+            rotations: evenly spaced turns of each, the photo itself included; for parts that lie
+                in any pose.
+            flips: True adds mirrored copies.
+            bank: an existing bank to add to.
+
+        Raises:
+            ImageError: a reference cannot be used; it is named.
+            ConfigError: the bank was made with another encoder.
+        """
+        if rotations < 1:
+            raise ConfigError(f"rotations counts the photo itself, so at least 1; got {rotations}")
+        bank = MemoryBank(self.encoder_id) if bank is None else bank
+        self._check_bank(bank)
+        # All are read before the first is added: a broken one leaves the bank as it was.
+        encoded = [
+            (photo_name(reference), *self._views(reference, rotations, flips))
+            for reference in listed(references)
+        ]
+        for name, views, varied in encoded:
+            with decoder_errors():
+                # The same photo may be given twice; its second name is then a number.
+                bank.add(views, name=None if name in bank.names else name, varied=varied)
+        return bank
+
+    def _views(
+        self, reference: ImageSource, rotations: int, flips: bool
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Stages of a reference in all its turns, and of its simulated other photos."""
+        pixels = np.asarray(load_image(reference))
+        views = rotations_and_flips(pixels, rotations, flips)
+        generator = np.random.default_rng(VARIATION_SEED)
+        copies = views + [vary(pixels, generator) for _ in range(VARIED_COPIES)]
+        parts = [
+            self._encode([Image.fromarray(copy) for copy in copies[start : start + VIEW_BATCH]])[0]
+            for start in range(0, len(copies), VIEW_BATCH)
+        ]
+        features = ImageFeatures.cat(parts)
+        return features[: len(views)].stages, features[len(views) :].stages
+
+    def _check_bank(self, bank: MemoryBank) -> None:
+        if bank.encoder not in (None, self.encoder_id):
+            raise ConfigError(
+                f"the memory bank was made with another encoder or other settings (its mark is "
+                f"{bank.encoder}, this one's {self.encoder_id}); read the references again"
+            )
+
+    @cached_property
+    def encoder_id(self) -> str:
+        """A mark of the encoder's settings and weights, the same for the same features."""
+        return encoder_mark(self.encoder)
+
+    @property
+    def card(self) -> dict[str, str]:
+        """What results say about the assistant that made them."""
+        return {
+            "name": self.name,
+            "version": __version__,
+            "encoder": self.encoder_id,
+            "formulation": self.config.decoder.formulation,
+        }
+
+    def examine(
+        self,
+        photos: EncodedPhotos,
+        references: References = (),
+        *,
+        description: str | None = None,
+        category: str | None = None,
+    ) -> Evidence:
+        """Draw the maps of encoded photos.
+
+        Args:
+            photos: from `encode`.
+            references: photos of good parts (or a single one), or a memory bank of them.
+            description: a sentence about the part for the language model.
+            category: what the part is called, for the text side; "object" by default.
+
+        Raises:
+            MissingPartError: no reference, and no trained text side to do without.
+        """
+        bank = references if isinstance(references, MemoryBank) else self.remember(references)
+        self._check_bank(bank)
+        text = self._category_features(category or DEFAULT_CATEGORY)
+        features = photos.features
+        with torch.inference_mode(), decoder_errors():
+            maps = self.decoder.anomaly_map(
+                features.stages, features.grid, text_features=text, memory_bank=bank
+            )
+        maps = maps.clamp(0.0, 1.0)
+        raw = len(bank) > 0 and self.decoder.config.formulation == "published"
+        scores = self.decoder.score(maps, features.grid)
+        return Evidence(photos, maps, scores, bank.names, raw, description)
+
+    def judge(
+        self, evidence: Evidence, options: GenerationOptions | None = None
+    ) -> list[Inspection]:
+        """Let the language model say yes or no about each photo, and describe it in a sentence.
+
+        Raises:
+            MissingPartError: there is no language model.
+        """
+        dialogue = self.open_dialogue(evidence)
+        question = evidence.first_question(ANOMALY_QUESTION)
+        dialogue.ask(question)
+        probability = dialogue.probabilities().anomaly.tolist()
+        # The first word is the verdict itself, so that the sentence cannot contradict it.
+        answers = dialogue.answers(
+            options or VERDICT_OPTIONS, ["yes" if p > 0.5 else "no" for p in probability]
+        )
+        return [
+            evidence.inspection(row, self.card, question=question, probability=p, answer=answer)
+            for row, (p, answer) in enumerate(zip(probability, answers, strict=True))
+        ]
+
+    def measure(self, evidence: Evidence) -> list[Inspection]:
+        """Maps, scores and regions alone; no language model is asked."""
+        return [evidence.inspection(row, self.card) for row in range(len(evidence.photos))]
+
+    def inspect(
+        self,
+        image: ImageSource,
+        references: References = (),
+        *,
+        description: str | None = None,
+        category: str | None = None,
+        map_only: bool = False,
+    ) -> Inspection:
+        """Inspect one photo.
+
+        Args:
+            image: a path, a Pillow image, or an array.
+            references: photos of good parts, or a memory bank from `remember`.
+            description: a sentence about the part, such as "This is a photo of a leather, which
+                should be brown and without any hole."
+            category: what the part is called, such as "leather".
+            map_only: True asks no language model.
+
+        Raises:
+            ImageError: a photo cannot be used; it is named.
+            MissingPartError: no language model, or neither a reference nor a trained text side.
+        """
+        found = next(
+            self.inspect_batch(
+                [image],
+                references,
+                description=description,
+                category=category,
+                map_only=map_only,
+            )
+        )
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def inspect_batch(
+        self,
+        images: Iterable[ImageSource],
+        references: References = (),
+        *,
+        description: str | None = None,
+        category: str | None = None,
+        map_only: bool = False,
+        batch_size: int = 8,
+    ) -> Iterator[Inspection | ImageError]:
+        """Inspect many photos against the same references, several at a time.
+
+        Yields:
+            One `Inspection` per photo, in order. In place of a photo that cannot be used comes
+            the `ImageError` that names it, and the rest goes on.
+
+        Raises:
+            ImageError: a reference cannot be used; it is named.
+            MissingPartError: see `inspect`.
+        """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+        if not map_only and self.language_model is None:
+            raise MissingPartError(
+                f"{self.name} has no language model to answer; call with map_only=True"
+            )
+        bank = references if isinstance(references, MemoryBank) else self.remember(references)
+        photos = listed(images) if is_single(images) else images
+        return self._inspect_batches(
+            iter(photos), bank, description, category, map_only, batch_size
+        )
+
+    def _inspect_batches(
+        self,
+        images: Iterator[ImageSource],
+        bank: MemoryBank,
+        description: str | None,
+        category: str | None,
+        map_only: bool,
+        batch_size: int,
+    ) -> Iterator[Inspection | ImageError]:
+        while batch := list(islice(images, batch_size)):
+            loaded = [try_load(image) for image in batch]
+            good = [photo for photo in loaded if not isinstance(photo, ImageError)]
+            found: Iterator[Inspection] = iter(())
+            if good:
+                features, geometries = self._encode(good)
+                names = [
+                    photo_name(image)
+                    for image, photo in zip(batch, loaded, strict=True)
+                    if not isinstance(photo, ImageError)
+                ]
+                photos = EncodedPhotos(features, geometries, names)
+                evidence = self.examine(photos, bank, description=description, category=category)
+                found = iter(self.measure(evidence) if map_only else self.judge(evidence))
+            for photo in loaded:
+                yield photo if isinstance(photo, ImageError) else next(found)
+
+    def chat(
+        self,
+        image: ImageSource,
+        references: References = (),
+        *,
+        description: str | None = None,
+        category: str | None = None,
+    ) -> Chat:
+        """Begin a conversation about one photo; the photo is encoded here, once.
+
+        Raises:
+            ImageError: a photo cannot be used; it is named.
+            MissingPartError: no language model, or neither a reference nor a trained text side.
+        """
+        self._speech()
+        evidence = self.examine(
+            self.encode([image]), references, description=description, category=category
+        )
+        return Chat(self, evidence)
+
+    def open_dialogue(self, evidence: Evidence) -> Dialogue:
+        """A conversation that begins with photos and their maps.
+
+        Raises:
+            MissingPartError: there is no language model.
+        """
+        prompt_learner, projection, language_model = self._speech()
+        with torch.inference_mode():
+            place = projection.weight.device
+            embedding = evidence.photos.features.embedding.to(place, projection.weight.dtype)
+            image = projection(embedding).unsqueeze(1)
+            # PandaGPT without AnomalyGPT's part has no prompt learner: it sees no map.
+            prompts = None if prompt_learner is None else prompt_learner(evidence.maps.to(place))
+        return language_model.start(image, prompts)
+
+    def _speech(self) -> tuple[PromptLearner | None, nn.Linear, LanguageModel]:
+        if self.language_model is None or self.projection is None:
+            raise MissingPartError(
+                f"{self.name} has no language model to answer; ask for the map alone"
+            )
+        return self.prompt_learner, self.projection, self.language_model
+
+    def _encode(self, photos: Sequence[Image.Image]) -> tuple[ImageFeatures, list[ImageGeometry]]:
+        settings = self.config.encoder
+        prepared = [
+            preprocess(
+                photo,
+                size=settings.input_size,
+                mean=settings.mean,
+                std=settings.std,
+                resize=settings.resize,
+            )
+            for photo in photos
+        ]
+        weight = next(self.encoder.parameters())
+        pixels = torch.stack([pixels for pixels, _ in prepared]).to(weight.device, weight.dtype)
+        with torch.inference_mode():
+            features = self.encoder(pixels)
+        return features, [geometry for _, geometry in prepared]
+
+    def _category_features(self, category: str) -> Tensor | None:
+        """[normal, abnormal] of a category, kept; None without a text tower to read them with."""
+        if not self.decoder.has_text_side or not isinstance(self.encoder, TextEncoder):
+            return None
+        if category not in self._text_features:
+            with torch.inference_mode():
+                features = ensemble_features(self.encoder.encode_text, category)
+            self._text_features[category] = features
+        return self._text_features[category]

@@ -1,0 +1,156 @@
+"""The folder of an assistant: how it is laid out, loaded and saved.
+
+config.json               what the parts are built from
+encoder.safetensors       image encoder (or shards with an index)
+decoder.safetensors       stage projections and states, where there is a text side
+prompt_learner.safetensors, projection.safetensors
+language_model/           Hugging Face format; adapter/ in it holds a LoRA that is not merged
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from anomalygpt.checkpoints import load_module, open_weights, resolve, save_module
+from anomalygpt.checkpoints.writer import staged_folder
+from anomalygpt.config import AnomalyGPTConfig, EncoderConfig
+from anomalygpt.devices import resolve_device, resolve_dtype
+from anomalygpt.encoders import build_encoder
+from anomalygpt.errors import ConfigError, SourceError
+from anomalygpt.model import AnomalyGPT
+from decoder import ImageDecoder
+from prompt_learner import PromptLearner
+
+PRESETS = {"embedded": Path(__file__).parent / "weights" / "embedded"}
+LANGUAGE_MODEL = "language_model"
+ADAPTER = "adapter"
+
+
+def load_assistant(
+    source: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    quantization: Literal["4bit", "8bit"] | None = None,
+    map_only: bool = False,
+) -> AnomalyGPT:
+    """See `AnomalyGPT.from_pretrained`."""
+    folder = _folder(source)
+    config = AnomalyGPTConfig.load(folder)
+    if map_only:
+        config = replace(config, prompt_learner=None, language_model=None)
+    place = resolve_device(device)
+    # Half precision is for GPUs; the encoder on a CPU is both slower and less exact with it.
+    number_format = resolve_dtype(dtype, place) if place.type == "cuda" else torch.float32
+    encoder = _encoder(config.encoder, folder, number_format).to(place)
+    decoder = ImageDecoder(config.decoder)
+    if decoder.has_text_side:
+        load_module(decoder, folder / "decoder")
+    parts = _language_parts(config, folder, device, dtype, quantization)
+    return AnomalyGPT(config, encoder, decoder.to(place), name=str(source), **parts)
+
+
+def _folder(source: str | Path) -> Path:
+    if str(source) not in PRESETS:
+        return resolve(source, kind="folder", what="an assistant's folder")
+    folder = PRESETS[str(source)]
+    if not folder.is_dir():
+        raise SourceError(
+            f"the model {str(source)!r} is not included in this version yet; give a folder that "
+            "`anomalygpt convert` wrote, or use an encoder alone with --encoder and --map-only"
+        )
+    return folder
+
+
+def _encoder(config: EncoderConfig, folder: Path, dtype: torch.dtype) -> nn.Module:
+    # ImageBind-Huge is 4 GB: built without memory, filled from the file. The others are small,
+    # and may keep constants outside their state that would be lost on the meta device.
+    with torch.device("meta" if config.kind == "imagebind" else "cpu"):
+        encoder = build_encoder(config)
+    load_module(encoder, folder / "encoder", dtype=dtype)
+    return encoder.to(dtype)
+
+
+def _language_parts(
+    config: AnomalyGPTConfig,
+    folder: Path,
+    device: str | torch.device,
+    dtype: str | torch.dtype,
+    quantization: Literal["4bit", "8bit"] | None,
+) -> dict[str, Any]:
+    if config.language_model is None:
+        return {}
+    # Imported here: transformers and peft take seconds, and a map alone needs neither.
+    from anomalygpt.language_model import LanguageModel
+
+    adapter = folder / LANGUAGE_MODEL / ADAPTER
+    language_model = LanguageModel.from_pretrained(
+        folder / LANGUAGE_MODEL,
+        template=config.language_model.template,
+        device=device,
+        dtype=dtype,
+        quantization=quantization,
+        adapter=adapter if config.language_model.adapter else None,
+    )
+    place = language_model.device
+    return {
+        "language_model": language_model,
+        "prompt_learner": _prompt_learner(config, folder, language_model.width, place),
+        "projection": _projection(folder, language_model.width).to(place),
+    }
+
+
+def _prompt_learner(
+    config: AnomalyGPTConfig, folder: Path, width: int, place: torch.device
+) -> PromptLearner | None:
+    if config.prompt_learner is None:
+        return None
+    if config.prompt_learner.width != width:
+        raise ConfigError(
+            f"{folder}: the language model is {width} wide, the prompt learner "
+            f"{config.prompt_learner.width}; they belong to different assistants"
+        )
+    prompt_learner = PromptLearner(config.prompt_learner)
+    load_module(prompt_learner, folder / "prompt_learner")
+    return prompt_learner.to(place)
+
+
+def _projection(folder: Path, width: int) -> nn.Linear:
+    shape = open_weights(folder / "projection").shapes.get("weight", (width, 1))
+    projection = nn.Linear(shape[-1], width)
+    load_module(projection, folder / "projection")
+    return projection
+
+
+def save_assistant(assistant: AnomalyGPT, folder: Path) -> None:
+    """See `AnomalyGPT.save_pretrained`."""
+    modules: dict[str, nn.Module] = {"encoder": assistant.encoder}
+    if assistant.decoder.has_text_side:
+        modules["decoder"] = assistant.decoder
+    if assistant.prompt_learner is not None:
+        modules["prompt_learner"] = assistant.prompt_learner
+    if assistant.projection is not None:
+        modules["projection"] = assistant.projection
+    needed = sum(
+        tensor.numel() * tensor.element_size()
+        for module in [*modules.values(), *_language_modules(assistant)]
+        for tensor in module.state_dict().values()
+    )
+    with staged_folder(folder, needed) as staging:
+        for name, module in modules.items():
+            save_module(module, staging / f"{name}.safetensors")
+        config = assistant.config
+        if assistant.language_model is not None and config.language_model is not None:
+            assistant.language_model.save(staging / LANGUAGE_MODEL, ADAPTER)
+            adapter = assistant.language_model.has_adapter
+            config = replace(config, language_model=replace(config.language_model, adapter=adapter))
+        config.save(staging)
+
+
+def _language_modules(assistant: AnomalyGPT) -> list[nn.Module]:
+    return [] if assistant.language_model is None else [assistant.language_model.model]
