@@ -11,6 +11,7 @@ import ast
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from anomalygpt import __version__
@@ -45,10 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    from anomalygpt import commands
+# Module and function of each command.
+_COMMANDS = {
+    "inspect": ("anomalygpt.commands", "inspect"),
+    "chat": ("anomalygpt.commands", "chat"),
+    "convert": ("anomalygpt.commands", "convert"),
+}
 
-    return {"inspect": commands.inspect, "chat": commands.chat, "convert": commands.convert}[name]
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    module, function = _COMMANDS[name]
+    return getattr(import_module(module), function)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
