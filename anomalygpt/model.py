@@ -223,7 +223,7 @@ class AnomalyGPT(nn.Module):
         self._check_bank(bank)
         # All are read before the first is added: a broken one leaves the bank as it was.
         encoded = [
-            (photo_name(reference), *self._views(reference, rotations, flips))
+            (photo_name(reference), *self.reference_views(reference, rotations, flips))
             for reference in listed(references)
         ]
         for name, views, varied in encoded:
@@ -232,10 +232,18 @@ class AnomalyGPT(nn.Module):
                 bank.add(views, name=None if name in bank.names else name, varied=varied)
         return bank
 
-    def _views(
-        self, reference: ImageSource, rotations: int, flips: bool
+    def reference_views(
+        self, reference: ImageSource, rotations: int = 1, flips: bool = False
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Stages of a reference in all its turns, and of its simulated other photos."""
+        """What `remember` puts into a memory bank for one reference.
+
+        Returns:
+            Patch tokens per stage, (V, P, C), of the photo in all its turns, and (M, P, C) of its
+            simulated other photos. The same photo always gives the same.
+
+        Raises:
+            ImageError: the reference cannot be used; it is named.
+        """
         pixels = np.asarray(load_image(reference))
         views = rotations_and_flips(pixels, rotations, flips)
         generator = np.random.default_rng(VARIATION_SEED)

@@ -22,14 +22,8 @@ class PromptLearner(nn.Module):
     def __init__(self, config: PromptLearnerConfig) -> None:
         super().__init__()
         self.config = config
-        layers: list[nn.Module] = []
-        previous = 1
-        for channels in config.channels:
-            layers += [nn.Conv2d(previous, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-            previous = channels
-        # 224 halved five times is 7; a 5×5 window without padding leaves 3×3.
-        layers.append(nn.Conv2d(previous, config.width, 5))
-        self.meta_net = nn.Sequential(*layers)
+        if config.reads_map:
+            self.meta_net = _map_network(config)
         self.base_prompts = nn.Parameter(torch.randn(config.base_prompts, config.width))
 
     def forward(self, anomaly_map: Tensor) -> Tensor:
@@ -40,10 +34,24 @@ class PromptLearner(nn.Module):
 
         Returns:
             (B, base_prompts + 9, width): base prompts first, then the nine cells row by row.
+            (B, base_prompts, width) without a map network.
         """
+        base = self.base_prompts.expand(len(anomaly_map), -1, -1)
+        if not self.config.reads_map:
+            return base
         planes = anomaly_map.unsqueeze(1).to(self.base_prompts.dtype)
         if planes.shape[-2:] != (MAP_SIZE, MAP_SIZE):
             planes = F.interpolate(planes, size=(MAP_SIZE, MAP_SIZE), mode="bilinear")
         cells = rearrange(self.meta_net(planes), "b c h w -> b (h w) c")
-        base = self.base_prompts.expand(len(planes), -1, -1)
         return torch.cat([base, cells], dim=1)
+
+
+def _map_network(config: PromptLearnerConfig) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    previous = 1
+    for channels in config.channels:
+        layers += [nn.Conv2d(previous, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        previous = channels
+    # 224 halved five times is 7; a 5×5 window without padding leaves 3×3.
+    layers.append(nn.Conv2d(previous, config.width, 5))
+    return nn.Sequential(*layers)

@@ -161,8 +161,16 @@ def test_gradients_reach_every_parameter() -> None:
         ({"channels": (1, 2, 3)}, "channels"),
         ({"channels": (1, 2, 3, 4, 0)}, "channels"),
         ({"base_prompts": -1}, "base_prompts"),
+        ({"base_prompts": 0, "reads_map": False}, "base prompts"),
     ],
 )
 def test_impossible_configurations_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PromptLearnerConfig(**{"width": 8, **changes})
+
+
+def test_without_a_map_network_every_map_gives_the_base_prompts() -> None:
+    model = PromptLearner(PromptLearnerConfig(8, reads_map=False))
+    found = model(torch.rand(3, 224, 224))
+    torch.testing.assert_close(found, model.base_prompts.expand(3, -1, -1), rtol=0, atol=0)
+    assert [name for name, _ in model.named_parameters()] == ["base_prompts"]
