@@ -43,7 +43,7 @@ class Defect:
         box: (x0, y0, x1, y1) in whole pixels, x1 and y1 not included.
         area: number of its pixels.
         place: the cell of the 3×3 grid that holds most of it, one of `PLACES`.
-        kind: what was simulated; None where nobody knows.
+        kind: what was simulated, or what people called it; None where nobody knows.
     """
 
     mask: np.ndarray
@@ -51,10 +51,10 @@ class Defect:
     box: tuple[int, int, int, int]
     area: int
     place: str
-    kind: DefectKind | None = None
+    kind: str | None = None
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, kind: DefectKind | None = None) -> Defect:
+    def from_mask(cls, mask: np.ndarray, kind: str | None = None) -> Defect:
         """Measure a defect.
 
         Args:
@@ -106,7 +106,7 @@ class SimulatedAnomaly:
         return self.label > LABEL_THRESHOLD
 
 
-def find_defects(mask: np.ndarray, kind: DefectKind | None = None) -> tuple[Defect, ...]:
+def find_defects(mask: np.ndarray, kind: str | None = None) -> tuple[Defect, ...]:
     """Split a mask into defects: groups of damaged pixels that lie close to each other.
 
     The same rule for simulated masks and for those that people drew.
