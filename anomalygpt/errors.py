@@ -23,6 +23,10 @@ class SourceError(AnomalyGPTError):
     """A file, folder or hub name that was asked for is not there."""
 
 
+class DataError(AnomalyGPTError):
+    """A data set is missing, incomplete or of another layout."""
+
+
 class CheckpointError(AnomalyGPTError):
     """Weights are damaged, of another model, or incomplete."""
 
@@ -45,3 +49,7 @@ class ConversationTooLongError(AnomalyGPTError):
 
 class OutputError(AnomalyGPTError):
     """A result cannot be written: no space, no permission, or the place is taken."""
+
+
+class TrainingError(AnomalyGPTError):
+    """Training cannot go on: the loss is no longer a number."""

@@ -1,0 +1,30 @@
+"""Data sets: photos with labels and masks in the published layouts, and conversations.
+
+`open_data` reads a data set, `open_instructions` PandaGPT's conversations, `check` says in plain
+words what is wrong with either; docs/data.md shows the layouts.
+"""
+
+from __future__ import annotations
+
+from anomalygpt.data.checking import check
+from anomalygpt.data.files import hash_file
+from anomalygpt.data.instructions import Instruction, open_instructions
+from anomalygpt.data.masks import load_mask
+from anomalygpt.data.opening import normal_images, open_data
+from anomalygpt.data.report import CheckReport
+from anomalygpt.data.samples import Finding, InspectionData, Sample, Split
+
+__all__ = [
+    "CheckReport",
+    "Finding",
+    "InspectionData",
+    "Instruction",
+    "Sample",
+    "Split",
+    "check",
+    "hash_file",
+    "load_mask",
+    "normal_images",
+    "open_data",
+    "open_instructions",
+]

@@ -1,0 +1,186 @@
+"""Which layout a folder has, and the data set in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from anomalygpt.data.files import entries, is_file, is_folder, photos, shown, subfolders
+from anomalygpt.data.folders import (
+    has_named_folders,
+    is_crackforest,
+    is_pairs,
+    read_crackforest,
+    read_folder,
+    read_pairs,
+)
+from anomalygpt.data.instructions import JSON_NAME, find_json
+from anomalygpt.data.samples import InspectionData, Reading
+from anomalygpt.data.trees import category_folders, is_loco, read_trees
+from anomalygpt.data.visa import TABLE, read_visa
+from anomalygpt.errors import DataError
+
+Reader: TypeAlias = Callable[[Path, "Collection[str] | None"], Reading]
+
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout: what people call it, what it takes to be one, and what reads it."""
+
+    title: str
+    needs: str
+    read: Reader | None
+
+
+LAYOUTS = {
+    "mvtec": Layout("MVTec AD", "CATEGORY/train/good", read_trees),
+    "visa": Layout("VisA", TABLE.as_posix(), read_visa),
+    "loco": Layout("MVTec LOCO", "CATEGORY/validation/good", read_trees),
+    "crackforest": Layout("CrackForest", "image/ and groundTruth/*.mat", read_crackforest),
+    "folder": Layout("plain folders", "good/ and bad/, or just photos", read_folder),
+    "pairs": Layout("pairs", "query/ and reference/", read_pairs),
+    "instructions": Layout("PandaGPT instruction data", JSON_NAME, None),
+}
+
+
+def open_data(
+    root: str | Path, layout: str = "auto", categories: Sequence[str] | None = None
+) -> InspectionData:
+    """Read which photos a data set has and what is known about them.
+
+    Args:
+        root: its folder; for MVTec AD and LOCO the folder of categories or one category.
+        layout: "auto", "mvtec", "visa", "loco", "crackforest", "folder" or "pairs".
+        categories: only these products; None takes all.
+
+    Raises:
+        DataError: the folder is missing or empty, has none or several of the layouts, lacks a
+            category, or its own tables name files that are not there.
+    """
+    root = Path(root)
+    layout = find_layout(root, layout)
+    reader = LAYOUTS[layout].read
+    if reader is None:
+        raise DataError(
+            f"{shown(root)} holds conversations ({JSON_NAME}), not photos of parts; "
+            "read it with open_instructions"
+        )
+    reading = reader(root, categories)
+    unknown = [name for name in categories or () if name not in reading.categories]
+    if unknown:
+        raise DataError(
+            f"{shown(root)} has no category {', '.join(map(shown, unknown))}; "
+            f"it has {_listed(reading.categories)}"
+        )
+    errors = [finding for finding in reading.findings if finding.severity == "error"]
+    if errors:
+        first = errors[0]
+        raise DataError(
+            f"{shown(root)} is incomplete: {first.problem}: {len(errors)}, first "
+            f"{shown(first.path)}; `anomalygpt data check` lists them all"
+        )
+    if not reading.samples:
+        raise DataError(
+            f"{shown(root)} has the layout of {LAYOUTS[layout].title}, but no photo in it; "
+            "copy the data set again"
+        )
+    return InspectionData(root, layout, tuple(reading.samples))
+
+
+def normal_images(root: str | Path, category: str | None = None) -> list[Path]:
+    """Training photos of good parts, from a data set of any layout or a plain folder of photos.
+
+    Args:
+        root: the data set.
+        category: only this product; None takes all.
+
+    Raises:
+        DataError: there is no such data set, category or photo.
+    """
+    data = open_data(root, categories=None if category is None else [category])
+    found = [sample.image for sample in data.select(split="train", is_anomalous=False)]
+    if not found:
+        raise DataError(
+            f"{shown(data.root)} ({LAYOUTS[data.layout].title}) has no training photo of a good "
+            "part; add some, or choose another data set"
+        )
+    return found
+
+
+def find_layout(root: Path, layout: str = "auto") -> str:
+    """The layout of a data set, detected or checked.
+
+    Raises:
+        DataError: none or several fit, or not the one that was asked for.
+    """
+    if layout != "auto" and layout not in LAYOUTS:
+        raise DataError(f"there is no layout {layout!r}; choose auto, {', '.join(LAYOUTS)}")
+    if find_json(root) == root and layout in ("auto", "instructions"):
+        return "instructions"
+    if not is_folder(root):
+        what = "is a file" if is_file(root) else "does not exist"
+        raise DataError(f"{shown(root)} {what}; give the folder of a data set")
+    fitting = _fitting(root)
+    if layout != "auto":
+        if not _accepts(root, layout, fitting):
+            raise DataError(
+                f"{shown(root)} is not in the layout of {LAYOUTS[layout].title}: looked for "
+                f"{LAYOUTS[layout].needs}, found {_contents(root)}{_hint(root)}"
+            )
+        return layout
+    if len(fitting) > 1:
+        named = " and ".join(f"{name} ({LAYOUTS[name].needs})" for name in fitting)
+        raise DataError(
+            f"{shown(root)} could be {named}; say which one with --dataset, or separate them"
+        )
+    if not fitting:
+        looked_for = "; ".join(f"{each.needs} ({each.title})" for each in LAYOUTS.values())
+        raise DataError(
+            f"{shown(root)} has no layout that is known. Found: {_contents(root)}. Looked for: "
+            f"{looked_for}{_hint(root)}"
+        )
+    return fitting[0]
+
+
+def _fitting(root: Path) -> list[str]:
+    trees = category_folders(root)
+    signs = {
+        "loco": bool(trees) and all(is_loco(folder) for folder in trees),
+        "mvtec": bool(trees) and not all(is_loco(folder) for folder in trees),
+        "visa": is_file(root / TABLE),
+        "crackforest": is_crackforest(root),
+        "pairs": is_pairs(root),
+        "folder": has_named_folders(root),
+        "instructions": find_json(root) is not None,
+    }
+    found = [name for name, fits in signs.items() if fits]
+    return found or (["folder"] if photos(root) else [])
+
+
+def _accepts(root: Path, layout: str, fitting: Collection[str]) -> bool:
+    # Both MVTec layouts are read alike, and photos may lie beside anything.
+    if layout in ("mvtec", "loco"):
+        return bool({"mvtec", "loco"} & set(fitting))
+    return layout in fitting or (layout == "folder" and bool(photos(root)))
+
+
+def _hint(root: Path) -> str:
+    """The subfolders that are data sets by themselves, which happens with unpacked archives."""
+    inner = [folder for folder in subfolders(root)[:50] if _fitting(folder)]
+    if not inner:
+        return ". The layouts are described in docs/data.md"
+    return f". A data set lies in {_listed([folder.name for folder in inner])}: give that folder"
+
+
+def _contents(root: Path) -> str:
+    return _listed([path.name + "/" * is_folder(path) for path in entries(root)]) or "nothing"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    listed = ", ".join(map(shown, names[:_MOST_NAMED]))
+    return f"{listed} and {more} more" if more > 0 else listed
