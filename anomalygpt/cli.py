@@ -16,6 +16,7 @@ from pathlib import Path
 
 from anomalygpt import __version__
 from anomalygpt.errors import AnomalyGPTError, ConfigError
+from anomalygpt.training.options import add_train
 
 OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -51,7 +52,14 @@ _COMMANDS = {
     "inspect": ("anomalygpt.commands", "inspect"),
     "chat": ("anomalygpt.commands", "chat"),
     "convert": ("anomalygpt.commands", "convert"),
+    "simulate": ("anomalygpt.simulate", "run"),
+    "data": ("anomalygpt.data.command", "run"),
+    "train": ("anomalygpt.training.command", "train"),
 }
+
+
+# As in anomalygpt.data.opening, which a help text must not wait for.
+_LAYOUTS = ("mvtec", "visa", "loco", "crackforest", "folder", "pairs", "instructions")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
@@ -82,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_chat(commands)
     _add_convert(commands)
+    _add_simulate(commands)
+    _add_data(commands)
+    add_train(commands)
     return parser
 
 
@@ -223,6 +234,65 @@ def _add_convert(commands: argparse._SubParsersAction) -> None:
         metavar="KEY=VALUE",
         help="vision_heads and text_heads of an ImageBind that is not the huge one",
     )
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "data",
+        help="look at a data set before training or measuring",
+        description="Data sets of photos with labels and masks.",
+    )
+    parts = parser.add_subparsers(dest="data_command", required=True, metavar="SUBCOMMAND")
+    checked = parts.add_parser(
+        "check",
+        help="say what a data set holds and what is wrong with it",
+        description="Read every photo and mask. Status 0: no errors; 1: the data has errors (they "
+        "are named, with what to do); 2: it cannot be read as a data set.",
+    )
+    checked.add_argument("root", metavar="ROOT", help="the folder of the data set")
+    checked.add_argument(
+        "--dataset",
+        choices=["auto", *_LAYOUTS],
+        default="auto",
+        help="its layout (default auto: found by its folders)",
+    )
+    checked.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_simulate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "simulate",
+        help="show what simulated anomalies look like",
+        description="Simulate anomalies on photos of good parts and draw them on a sheet. "
+        "Status 0: done; 1: some photos could not be read (they are named, others took their "
+        "place); 2: nothing could be done.",
+    )
+    parser.add_argument(
+        "root", metavar="ROOT", type=Path, help="a data set, or a folder of photos of good parts"
+    )
+    parser.add_argument(
+        "--count", type=int, default=20, metavar="N", help="examples, 1 to 200 (default 20)"
+    )
+    parser.add_argument("--preview", metavar="FILE", type=Path, help="the sheet, such as sheet.png")
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="write each image, simulated image and mask, and examples.jsonl with what is said",
+    )
+    parser.add_argument("--category", help="only this product, with its published settings")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        type=lambda text: text.replace("-", " "),
+        choices=["patch", "scratch", "stain", "hole", "missing part"],
+        metavar="KIND",
+        help="patch, scratch, stain, hole, missing-part (default: all)",
+    )
+    parser.add_argument(
+        "--size", type=int, default=224, metavar="PIXELS", help="longer side (default 224)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same gives the same (default 0)")
 
 
 def _positive(text: str) -> int:

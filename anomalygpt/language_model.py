@@ -183,6 +183,26 @@ class LanguageModel:
         row = [before.expand(batch, -1, -1), image, after.expand(batch, -1, -1), *prompts]
         return torch.cat(row, dim=1)
 
+    def prompt_length(self, map_prompts: int) -> int:
+        """Positions of `prompt_embeddings` with so many map prompts."""
+        bos = self.tokenizer.bos_token_id if self.template.add_bos else None
+        pieces = self.encode(self.template.before_image) + self.encode(self.template.after_image)
+        return (bos is not None) + len(pieces) + 1 + map_prompts
+
+    def last_logits(self, embeddings: Tensor, count: int) -> Tensor:
+        """Read whole rows without a cache; gradients flow through.
+
+        Args:
+            embeddings: (B, n, width).
+            count: of the last positions whose logits are wanted.
+
+        Returns:
+            (B, count, V).
+        """
+        options = {"logits_to_keep": count} if self._keeps_last_logits else {}
+        output = self.model(inputs_embeds=embeddings, use_cache=False, **options)
+        return output.logits[:, -count:]
+
     def start(self, image_embedding: Tensor, map_prompts: Tensor | None = None) -> Dialogue:
         """Begin a conversation about B pictures; all of them hear the same first question.
 

@@ -43,6 +43,8 @@ from simulation import rotations_and_flips, vary
 if TYPE_CHECKING:
     from anomalygpt.dialogue import Dialogue
     from anomalygpt.language_model import LanguageModel
+    from anomalygpt.training.batches import Batch
+    from anomalygpt.training.objective import LossSums, Tokens
 
 # Photos of good parts, a single one, or a memory bank of them.
 References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
@@ -156,6 +158,14 @@ class AnomalyGPT(nn.Module):
         return cls(config, encoder, ImageDecoder(decoder_config), name=name).to(
             place, number_format
         )
+
+    def forward(
+        self, batch: Batch, conversations: Sequence[Tokens], banks: Sequence[MemoryBank] | None
+    ) -> LossSums:
+        """Training losses of a batch, see `anomalygpt.training.objective.loss_sums`."""
+        from anomalygpt.training.objective import loss_sums
+
+        return loss_sums(self, batch, conversations, banks)
 
     def set_formulation(self, formulation: Formulation) -> None:
         """Draw maps as "normalised" or as "published" from now on.
@@ -298,7 +308,7 @@ class AnomalyGPT(nn.Module):
         """
         bank = references if isinstance(references, MemoryBank) else self.remember(references)
         self._check_bank(bank)
-        text = self._category_features(category or DEFAULT_CATEGORY)
+        text = self.category_features(category or DEFAULT_CATEGORY)
         features = photos.features
         with torch.inference_mode(), decoder_errors():
             maps = self.decoder.anomaly_map(
@@ -454,13 +464,24 @@ class AnomalyGPT(nn.Module):
         Raises:
             MissingPartError: there is no language model.
         """
+        return self.open_dialogue_about(evidence.photos.features.embedding, evidence.maps)
+
+    def open_dialogue_about(self, embedding: Tensor, maps: Tensor) -> Dialogue:
+        """A conversation that begins with encoded photos and maps.
+
+        Args:
+            embedding: (B, D), photos as a whole.
+            maps: (B, S, S) in [0, 1].
+
+        Raises:
+            MissingPartError: there is no language model.
+        """
         prompt_learner, projection, language_model = self._speech()
         with torch.inference_mode():
             place = projection.weight.device
-            embedding = evidence.photos.features.embedding.to(place, projection.weight.dtype)
-            image = projection(embedding).unsqueeze(1)
+            image = projection(embedding.to(place, projection.weight.dtype)).unsqueeze(1)
             # PandaGPT without AnomalyGPT's part has no prompt learner: it sees no map.
-            prompts = None if prompt_learner is None else prompt_learner(evidence.maps.to(place))
+            prompts = None if prompt_learner is None else prompt_learner(maps.to(place))
         return language_model.start(image, prompts)
 
     def _speech(self) -> tuple[PromptLearner | None, nn.Linear, LanguageModel]:
@@ -488,8 +509,8 @@ class AnomalyGPT(nn.Module):
             features = self.encoder(pixels)
         return features, [geometry for _, geometry in prepared]
 
-    def _category_features(self, category: str) -> Tensor | None:
-        """[normal, abnormal] of a category, kept; None without a text tower to read them with."""
+    def category_features(self, category: str) -> Tensor | None:
+        """[normal, abnormal] of a category, (2, C), kept; None without a text tower."""
         if not self.decoder.has_text_side or not isinstance(self.encoder, TextEncoder):
             return None
         if category not in self._text_features:

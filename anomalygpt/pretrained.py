@@ -40,7 +40,7 @@ def load_assistant(
     map_only: bool = False,
 ) -> AnomalyGPT:
     """See `AnomalyGPT.from_pretrained`."""
-    folder = _folder(source)
+    folder = assistant_folder(source)
     config = AnomalyGPTConfig.load(folder)
     if map_only:
         config = replace(config, prompt_learner=None, language_model=None)
@@ -55,7 +55,12 @@ def load_assistant(
     return AnomalyGPT(config, encoder, decoder.to(place), name=str(source), **parts)
 
 
-def _folder(source: str | Path) -> Path:
+def assistant_folder(source: str | Path) -> Path:
+    """The folder of a preset, a path, or a hub name.
+
+    Raises:
+        SourceError: it is not there.
+    """
     if str(source) not in PRESETS:
         return resolve(source, kind="folder", what="an assistant's folder")
     folder = PRESETS[str(source)]

@@ -26,6 +26,11 @@ class PromptLearner(nn.Module):
             self.meta_net = _map_network(config)
         self.base_prompts = nn.Parameter(torch.randn(config.base_prompts, config.width))
 
+    @property
+    def prompt_count(self) -> int:
+        """Prompts that one map gives."""
+        return self.config.base_prompts + (MAP_PROMPTS if self.config.reads_map else 0)
+
     def forward(self, anomaly_map: Tensor) -> Tensor:
         """Embed a map.
 

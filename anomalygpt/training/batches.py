@@ -1,0 +1,126 @@
+"""Batches of a step, the same for any number of processes.
+
+Simulated anomalies and instructions come in turn, as published. Step s always has the same rows;
+process p of n takes every n-th of them.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from anomalygpt.training.arguments import TrainingArguments
+from anomalygpt.training.rows import InspectionRows, InstructionRows, Row, Turns, side_of_step
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one kind.
+
+    Attributes:
+        pixels: (B, 3, S, S).
+        masks: (B, M, M) bool; None for instructions.
+        turns: the conversation of each row.
+        references: photos of good parts for each row; () in all of them on the text side.
+        skipped: why photos were replaced by others.
+    """
+
+    pixels: Tensor
+    masks: Tensor | None
+    turns: Sequence[Turns]
+    references: Sequence[tuple[str, ...]]
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Batch:
+        masks = [row.mask for row in rows if row.mask is not None]
+        return cls(
+            torch.stack([row.pixels for row in rows]),
+            torch.stack(masks) if masks else None,
+            [row.turns for row in rows],
+            [row.references for row in rows],
+            tuple(reason for row in rows for reason in row.skipped),
+        )
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Parts of at most `size` rows."""
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            masks = None if self.masks is None else self.masks[rows]
+            yield Batch(self.pixels[rows], masks, self.turns[rows], self.references[rows])
+
+
+class StepBatches(Dataset[Batch]):
+    """One process's share of every step."""
+
+    def __init__(
+        self,
+        arguments: TrainingArguments,
+        inspections: InspectionRows,
+        instructions: InstructionRows | None,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self._arguments = arguments
+        self._inspections = inspections
+        self._instructions = instructions
+        self._process = process
+        self._processes = processes
+
+    def __len__(self) -> int:
+        """Steps of the whole run."""
+        return min(self.full_length, self._arguments.max_steps or self.full_length)
+
+    @property
+    def full_length(self) -> int:
+        """Steps of all epochs, were there no limit."""
+        rows = self._arguments.epochs * len(self._inspections)
+        steps = math.ceil(rows / self._arguments.batch_size)
+        return steps * (1 if self._instructions is None else 2)
+
+    def __getitem__(self, step: int) -> Batch:
+        size = self._arguments.batch_size
+        places = range(self._process, size, self._processes)
+        turn = step
+        if self._instructions is not None:
+            turn, instructing = divmod(step, 2)
+            if instructing:
+                return Batch.of([self._instructions.row(turn * size + place) for place in places])
+        side = side_of_step(self._arguments, turn)
+        return Batch.of([self._inspections.row(turn * size + place, side) for place in places])
+
+    def loader(self, start: int) -> DataLoader[Batch]:
+        """Batches from step `start` on, prepared ahead by worker processes."""
+        workers = self._arguments.workers
+        return DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, len(self)),
+            num_workers=workers,
+            collate_fn=_as_it_is,  # type: ignore[arg-type]
+            worker_init_fn=_quiet_worker,
+            prefetch_factor=2 if workers else None,
+            # A forked worker hangs on the thread pools that OpenCV and torch hold here.
+            multiprocessing_context="spawn" if workers else None,
+        )
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _quiet_worker(_: int) -> None:
+    # Ctrl-C reaches the whole group; the training process ends its workers itself, after saving.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

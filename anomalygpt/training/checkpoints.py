@@ -1,0 +1,97 @@
+"""Checkpoints of a run: what a stopped run needs to go on as if it had not stopped.
+
+OUTPUT/checkpoints/step-00000400/
+    weights.safetensors   the trained parameters
+    state.pt              optimiser, scaler, random states, best validation so far
+    arguments.json
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from anomalygpt.checkpoints.writer import save_module, staged_folder
+from anomalygpt.errors import CheckpointError
+from anomalygpt.training.arguments import TrainingArguments
+
+FOLDER = "checkpoints"
+WEIGHTS, STATE = "weights.safetensors", "state.pt"
+
+
+def save(
+    output: Path,
+    step: int,
+    weights: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    arguments: TrainingArguments,
+) -> Path:
+    """Write one checkpoint, whole or not at all.
+
+    Args:
+        output: folder of the run.
+        step: optimiser steps done.
+        weights: trained parameters by name.
+        state: tensors, numbers, texts, lists and dicts of them.
+        arguments: of the run.
+
+    Raises:
+        OutputError: the disk is full or cannot be written; earlier checkpoints are untouched.
+    """
+    folder = output / FOLDER / f"step-{step:08d}"
+    if folder.is_dir():
+        return folder
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    # Adam keeps two numbers for each weight.
+    needed = 3 * sum(value.nbytes for value in tensors.values())
+    # Through memory: torch's own file writer hides from its caller that a disk is full.
+    packed = io.BytesIO()
+    torch.save({"step": step, **state}, packed)
+    with staged_folder(folder, needed) as staging:
+        save_module(tensors, staging / WEIGHTS)
+        (staging / STATE).write_bytes(packed.getbuffer())
+        arguments.save(staging)
+    return folder
+
+
+def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint: its weights and its state.
+
+    Raises:
+        CheckpointError: files are missing or damaged.
+    """
+    try:
+        weights = load_file(folder / WEIGHTS)
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise CheckpointError(
+            f"{folder} cannot be read as a checkpoint ({error}); remove the folder to go on from "
+            "the one before it"
+        ) from error
+    return weights, state
+
+
+def step_of(folder: Path) -> int:
+    """Optimiser steps done, by a checkpoint's name."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def existing(output: Path) -> list[Path]:
+    """Checkpoints of a run, the oldest first; half-written ones are not among them."""
+    return sorted((output / FOLDER).glob("step-[0-9]*"))
+
+
+def prune(output: Path, keep: set[int]) -> None:
+    """Remove all checkpoints but those of some steps."""
+    for folder in existing(output):
+        if step_of(folder) not in keep:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,292 @@
+"""Rows of training batches: a photo, what is wrong with it, and what to say about it.
+
+Row number n is the same whoever makes it, so that a run can be split over processes and resumed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from anomalygpt.config import EncoderConfig
+from anomalygpt.data import Instruction, Sample, load_mask
+from anomalygpt.errors import DataError, ImageError
+from anomalygpt.image_io import load_image
+from anomalygpt.preprocessing import ImageGeometry, preprocess
+from anomalygpt.training.arguments import TrainingArguments
+from simulation import (
+    Defect,
+    NormalVariation,
+    find_defects,
+    profile_for,
+    simulate,
+    vary,
+)
+from simulation.dialogues import facts_of, inspection_dialogue, published_dialogue
+
+Turns = Sequence[tuple[str, str]]
+
+# So many unreadable photos in a row mean that the folder is not there any more.
+MOST_SKIPPED = 20
+
+_KEPT_PHOTOS = 4
+
+# Second number of the seeds, so that no two uses of chance draw the same numbers.
+_ORDER, _ROW, _SIDE = range(3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo of a batch.
+
+    Attributes:
+        pixels: (3, S, S), normalised for the encoder.
+        mask: (M, M) bool on the map's cells; None where nobody knows (instruction data).
+        turns: question and answer, in order.
+        references: photos of good parts to compare with; () leaves it to the text side.
+        skipped: photos that could not be read; another took their place.
+    """
+
+    pixels: Tensor
+    mask: Tensor | None
+    turns: Turns
+    references: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def side_of_step(arguments: TrainingArguments, step: int) -> bool:
+    """Whether the map of this step's rows comes from references."""
+    share = arguments.reference_share
+    return bool(np.random.default_rng([arguments.seed, _SIDE, step]).random() < share)
+
+
+class InspectionRows:
+    """Normal photos as they are and damaged, in turn; real defects beside a normal photo.
+
+    Row 2i is good, row 2i + 1 is not.
+    """
+
+    def __init__(
+        self,
+        arguments: TrainingArguments,
+        encoder: EncoderConfig,
+        map_size: int,
+        samples: Sequence[Sample],
+        normal_photos: Mapping[str, Sequence[Path]],
+    ) -> None:
+        """
+        Args:
+            arguments: of the run.
+            encoder: size and normalisation of the pixels.
+            map_size: side of the map that the mask belongs to.
+            samples: photos to train on.
+            normal_photos: photos of good parts by category, the references.
+        """
+        if not samples:
+            raise DataError("there is no photo to train on")
+        self.arguments = arguments
+        self.samples = list(samples)
+        self._encoder = encoder
+        self._map_size = map_size
+        self._normal = {name: list(photos) for name, photos in normal_photos.items()}
+        self._photos: OrderedDict[Path, np.ndarray] = OrderedDict()
+        self._orders: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        """Rows of one epoch."""
+        return 2 * len(self.samples)
+
+    def row(self, number: int, with_references: bool) -> Row:
+        """Row `number`, from 0 on without end.
+
+        Raises:
+            DataError: one photo after the other cannot be read.
+        """
+        epoch, index = divmod(number, len(self))
+        order = _order(self._orders, self.arguments.seed, epoch, len(self.samples))
+        generator = np.random.default_rng([self.arguments.seed, _ROW, number])
+        skipped: list[str] = []
+        for attempt in range(min(MOST_SKIPPED, len(order))):
+            sample = self.samples[order[(index // 2 + attempt) % len(order)]]
+            try:
+                return self._row(sample, index % 2 == 1, generator, with_references, skipped)
+            except ImageError as error:
+                skipped.append(str(error))
+        raise DataError(
+            f"{len(skipped)} photos one after the other cannot be read, the last: {skipped[-1]}; "
+            "check that the data set is still there"
+        )
+
+    def _row(
+        self,
+        sample: Sample,
+        damaged: bool,
+        generator: np.random.Generator,
+        with_references: bool,
+        skipped: Sequence[str],
+    ) -> Row:
+        photos = self._normal.get(sample.category) or [sample.image]
+        if sample.is_anomalous and not damaged:
+            sample = Sample(_pick(photos, generator), sample.category, "train", False)
+        image = self._load(sample.image)
+        mask = np.zeros(image.shape[:2], bool)
+        defects: tuple[Defect, ...] = ()
+        if sample.is_anomalous:
+            mask = self._real_mask(sample)
+            defects = find_defects(mask, sample.kind)
+        elif damaged:
+            source = self._load(_pick(photos, generator))
+            profile = profile_for(sample.category)
+            found = simulate(image, generator, source=source, profile=profile)
+            image, mask, defects = found.image, found.mask, found.defects
+        if self.arguments.normal_variation:
+            image = vary_light(image, generator)
+        references = self._references(sample, photos, generator) if with_references else ()
+        facts = facts_of(defects, (len(mask), len(mask[0])))
+        turns = self._turns(facts, sample.category, generator, bool(references))
+        return Row(self._pixels(image), self._cells(mask), turns, references, tuple(skipped))
+
+    def _geometry(self, size: tuple[int, int]) -> ImageGeometry:
+        return ImageGeometry.fit(size, self._encoder.input_size, self._encoder.resize)
+
+    def _load(self, path: Path) -> np.ndarray:
+        """A photo at the size at which the encoder sees it, (H, W, 3) uint8."""
+        # Both rows of a pair read the same photo.
+        if path not in self._photos:
+            image = load_image(path)
+            top, left, bottom, right = _box(self._geometry((image.height, image.width)))
+            small = image.resize((right - left, bottom - top), Image.Resampling.BICUBIC)
+            self._photos[path] = np.asarray(small)
+            if len(self._photos) > _KEPT_PHOTOS:
+                self._photos.popitem(last=False)
+        return self._photos[path]
+
+    def _real_mask(self, sample: Sample) -> np.ndarray:
+        photo = load_image(sample.image)
+        mask = load_mask(sample, (photo.height, photo.width))
+        top, left, bottom, right = _box(self._geometry(mask.shape))
+        return shrink_mask(mask, (bottom - top, right - left))
+
+    def _references(
+        self, sample: Sample, photos: Sequence[Path], generator: np.random.Generator
+    ) -> tuple[str, ...]:
+        if sample.reference is not None:
+            return (str(sample.reference),)
+        others = [photo for photo in photos if photo != sample.image] or list(photos)
+        count = min(int(generator.choice(self.arguments.shots)), len(others))
+        chosen = generator.choice(len(others), count, replace=False)
+        return tuple(str(others[index]) for index in chosen)
+
+    def _turns(
+        self, facts: Any, category: str, generator: np.random.Generator, has_reference: bool
+    ) -> Turns:
+        style = self.arguments.dialogues
+        if style == "mixed":
+            style = "rich" if generator.random() < 0.5 else "published"
+        if style == "published":
+            return published_dialogue(facts, category=category)
+        return inspection_dialogue(facts, generator, category=category, has_reference=has_reference)
+
+    def _pixels(self, image: np.ndarray) -> Tensor:
+        return model_pixels(Image.fromarray(image), self._encoder)
+
+    def _cells(self, mask: np.ndarray) -> Tensor:
+        """The mask on the cells of the map; what the photo does not cover is normal."""
+        geometry = self._geometry(mask.shape)
+        top, left, bottom, right = _box(geometry)
+        square = np.zeros((geometry.size, geometry.size), bool)
+        square[top:bottom, left:right] = mask
+        return torch.from_numpy(shrink_mask(square, (self._map_size, self._map_size)))
+
+
+class InstructionRows:
+    """Conversations about everyday pictures, so that the prompts do not spoil the language."""
+
+    def __init__(
+        self, arguments: TrainingArguments, encoder: EncoderConfig, items: Sequence[Instruction]
+    ) -> None:
+        if not items:
+            raise DataError("there is no conversation in the instruction data")
+        self._arguments = arguments
+        self._encoder = encoder
+        self._items = list(items)
+        self._orders: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def row(self, number: int) -> Row:
+        """Row `number`, from 0 on without end.
+
+        Raises:
+            DataError: one picture after the other cannot be read.
+        """
+        epoch, index = divmod(number, len(self))
+        order = _order(self._orders, self._arguments.seed, epoch, len(self._items))
+        skipped: list[str] = []
+        for attempt in range(min(MOST_SKIPPED, len(order))):
+            item = self._items[order[(index + attempt) % len(order)]]
+            try:
+                pixels = model_pixels(load_image(item.image), self._encoder)
+            except ImageError as error:
+                skipped.append(str(error))
+                continue
+            return Row(pixels, None, item.turns, skipped=tuple(skipped))
+        raise DataError(
+            f"{len(skipped)} pictures one after the other cannot be read, the last: {skipped[-1]}"
+        )
+
+
+def _order(orders: dict[int, np.ndarray], seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of an epoch, kept while the epoch lasts."""
+    if epoch not in orders:
+        orders.clear()
+        orders[epoch] = np.random.default_rng([seed, _ORDER, epoch]).permutation(count)
+    return orders[epoch]
+
+
+def vary_light(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Another shot of the same scene that leaves everything where it is, as the mask does."""
+    still = NormalVariation(max_shift=0.0, max_rotation_degrees=0.0, scale=(1.0, 1.0))
+    return vary(image, generator, still)
+
+
+def model_pixels(photo: Image.Image, encoder: EncoderConfig) -> Tensor:
+    """(3, S, S) as the encoder reads them."""
+    return preprocess(
+        photo,
+        size=encoder.input_size,
+        mean=encoder.mean,
+        std=encoder.std,
+        resize=encoder.resize,
+    )[0]
+
+
+def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask (H, W) bool at another size (height, width): cells of which half is damaged.
+
+    A defect thinner than that is kept where it covers most, so that none gets lost.
+    """
+    if mask.shape == size:
+        return mask
+    shares = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    peak = float(shares.max())
+    return shares >= min(0.5, peak / 2) if peak > 0 else np.zeros(size, bool)
+
+
+def _box(geometry: ImageGeometry) -> tuple[int, int, int, int]:
+    top, left, bottom, right = (int(edge) for edge in geometry.box)
+    return top, left, bottom, right
+
+
+def _pick(photos: Sequence[Path], generator: np.random.Generator) -> Path:
+    return photos[int(generator.integers(len(photos)))]

@@ -1,0 +1,218 @@
+"""Where a run begins: the assistant that is trained, and the photos that it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from anomalygpt.checkpoints import resolve
+from anomalygpt.config import AnomalyGPTConfig, LanguageModelConfig
+from anomalygpt.data import InspectionData, Sample, open_data
+from anomalygpt.encoders import TextEncoder, open_encoder
+from anomalygpt.errors import ConfigError, DataError
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.pretrained import assistant_folder
+from anomalygpt.training.arguments import TrainingArguments
+from decoder import DecoderConfig, ImageDecoder
+from prompt_learner import PromptLearner, PromptLearnerConfig
+
+# From this width on a language model gets the published map network.
+LARGE_WIDTH = 2048
+LORA_RANK = LORA_ALPHA = 32
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Photos of a run.
+
+    Attributes:
+        samples: what is trained on.
+        held_out: normal photos for validation alone.
+        normal_photos: photos of good parts by category, for references and patches; none of
+            them is held out.
+    """
+
+    samples: Sequence[Sample]
+    held_out: Sequence[Sample]
+    normal_photos: Mapping[str, Sequence[Path]]
+
+
+def training_data(arguments: TrainingArguments) -> TrainingData:
+    """Choose the photos. Unsupervised training never looks at a test photo.
+
+    Raises:
+        DataError: there are no normal photos to train on.
+    """
+    data = open_data(Path(arguments.data), arguments.layout, arguments.categories or None)
+    samples: list[Sample] = []
+    held_out: list[Sample] = []
+    for number, category in enumerate(data.categories):
+        photos = data.select(category=category, split="train", is_anomalous=False)
+        generator = np.random.default_rng([arguments.seed, number])
+        order = generator.permutation(len(photos))
+        count = min(round(arguments.validation_share * len(photos)), len(photos) - 1)
+        if arguments.validation_share and len(photos) > 1:
+            count = max(1, count)
+        held_out += [photos[index] for index in order[: max(0, count)]]
+        samples += [photos[index] for index in sorted(order[max(0, count) :])]
+    if not samples:
+        raise DataError(
+            f"{arguments.data} has no normal photos to train on; expected for example "
+            "CATEGORY/train/good, see docs/data.md"
+        )
+    normal = _by_category(samples)
+    if arguments.supervised:
+        samples += _real_defects(data)
+    return TrainingData(samples, held_out, normal)
+
+
+def _by_category(samples: Sequence[Sample]) -> dict[str, list[Path]]:
+    photos: dict[str, list[Path]] = {}
+    for sample in samples:
+        photos.setdefault(sample.category, []).append(sample.image)
+    return photos
+
+
+def _real_defects(data: InspectionData) -> list[Sample]:
+    found = [sample for sample in data.select(is_anomalous=True) if sample.masks]
+    if not found:
+        raise DataError(
+            f"{data.root} has no photo of a defect with a mask; train without --supervised"
+        )
+    return found
+
+
+def starting_assistant(arguments: TrainingArguments, device: torch.device) -> AnomalyGPT:
+    """The assistant as it is before the first step; new parts are drawn with the run's seed.
+
+    Raises:
+        SourceError, CheckpointError: weights are missing or damaged.
+        ConfigError: parts do not fit.
+    """
+    torch.manual_seed(arguments.seed)
+    if arguments.model is not None:
+        words = arguments.ablation != "decoder-only"
+        assistant = AnomalyGPT.from_pretrained(arguments.model, device=device, map_only=not words)
+        if words and assistant.language_model is None:
+            raise ConfigError(
+                f"{arguments.model} has no language model; start with --encoder and "
+                "--language-model, or train with --ablation decoder-only"
+            )
+    else:
+        assistant = _new_assistant(arguments, device)
+    return _with_ablation(assistant, arguments).to(device)
+
+
+def _new_assistant(arguments: TrainingArguments, device: torch.device) -> AnomalyGPT:
+    assert arguments.encoder is not None
+    encoder = open_encoder(
+        arguments.encoder, arguments.encoder_weights, dict(arguments.encoder_options) or None
+    )
+    config = AnomalyGPTConfig(encoder.config, DecoderConfig(encoder.stage_widths))  # type: ignore[arg-type]
+    decoder = ImageDecoder(config.decoder)
+    name = Path(arguments.output).name
+    if arguments.ablation == "decoder-only":
+        return AnomalyGPT(config, encoder, decoder, name=name)
+    from anomalygpt.language_model import LanguageModel
+
+    assert arguments.language_model is not None
+    language_model = LanguageModel.from_pretrained(
+        arguments.language_model,
+        template=arguments.template,  # type: ignore[arg-type]
+        device=device,
+    )
+    config = replace(config, language_model=LanguageModelConfig(arguments.template))  # type: ignore[arg-type]
+    projection = nn.Linear(encoder.embedding_width, language_model.width)  # type: ignore[arg-type]
+    return AnomalyGPT(
+        config, encoder, decoder, projection=projection, language_model=language_model, name=name
+    )
+
+
+def _with_ablation(assistant: AnomalyGPT, arguments: TrainingArguments) -> AnomalyGPT:
+    """Add the parts that training needs, and leave out those that an ablation removes."""
+    if not assistant.decoder.has_text_side:
+        _add_text_side(assistant, arguments)
+    language_model = assistant.language_model
+    if arguments.ablation in ("no-prompt-learner", "lora"):
+        assistant.prompt_learner = None
+        assistant.config = replace(assistant.config, prompt_learner=None)
+    elif language_model is not None and assistant.prompt_learner is None:
+        channels = PromptLearnerConfig(1).channels
+        if language_model.width < LARGE_WIDTH:
+            channels = arguments.prompt_channels
+        _set_prompt_learner(assistant, PromptLearnerConfig(language_model.width, channels))
+    if arguments.ablation == "no-decoder" and assistant.prompt_learner is not None:
+        _set_prompt_learner(assistant, replace(assistant.prompt_learner.config, reads_map=False))
+    if arguments.ablation == "lora" and language_model is not None:
+        if not language_model.has_adapter:
+            language_model.add_lora(LORA_RANK, LORA_ALPHA)
+        for name, weight in language_model.model.named_parameters():
+            if "lora_" in name:
+                weight.data = weight.data.float()
+                weight.requires_grad_(True)
+    return assistant
+
+
+def _add_text_side(assistant: AnomalyGPT, arguments: TrainingArguments) -> None:
+    encoder = assistant.encoder
+    has_tower = isinstance(encoder, TextEncoder)
+    width = encoder.text_width if isinstance(encoder, TextEncoder) else arguments.text_width
+    config = replace(assistant.config.decoder, text_width=width, learned_states=not has_tower)
+    assistant.decoder = ImageDecoder(config)
+    assistant.config = replace(assistant.config, decoder=config)
+
+
+def _set_prompt_learner(assistant: AnomalyGPT, config: PromptLearnerConfig) -> None:
+    assistant.prompt_learner = PromptLearner(config)
+    assistant.config = replace(assistant.config, prompt_learner=config)
+
+
+def trainable_parameters(assistant: AnomalyGPT) -> dict[str, nn.Parameter]:
+    """What training changes, by name: the text side, the prompt learner, a LoRA. All else is
+    frozen here."""
+    for parameter in assistant.parameters():
+        parameter.requires_grad_(False)
+    parts: dict[str, nn.Module] = {"decoder": assistant.decoder}
+    if assistant.prompt_learner is not None:
+        parts["prompt_learner"] = assistant.prompt_learner
+    found = {
+        f"{part}.{name}": parameter
+        for part, module in parts.items()
+        for name, parameter in module.named_parameters()
+    }
+    if assistant.language_model is not None:
+        found |= {
+            f"language_model.{name}": parameter
+            for name, parameter in assistant.language_model.model.named_parameters()
+            if parameter.requires_grad
+        }
+    for parameter in found.values():
+        parameter.requires_grad_(True)
+    return found
+
+
+def check_weights(arguments: TrainingArguments) -> str:
+    """See that the weights to start from are there, without reading them.
+
+    Returns:
+        A line that names them.
+
+    Raises:
+        SourceError, ConfigError: they are not, or are of another kind.
+    """
+    if arguments.model is not None:
+        return f"start: {assistant_folder(arguments.model)}"
+    words = arguments.language_model
+    if words is not None and arguments.ablation != "decoder-only":
+        from anomalygpt.language_model_loading import check_source
+
+        check_source(words)
+    weights = arguments.encoder_weights
+    if weights is not None:
+        weights = str(resolve(weights, kind="file", what=f"{arguments.encoder}'s weights"))
+    return f"start: encoder {arguments.encoder} ({weights or 'by name'}), language model {words}"

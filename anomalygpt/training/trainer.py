@@ -1,0 +1,431 @@
+"""The training loop, on Accelerate: one CPU, one GPU or many processes.
+
+Every process computes its share of a step's rows. Gradients of sums are added over processes and
+divided by the counts of the whole batch, so that they do not depend on how it was split.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from tqdm import tqdm
+
+from anomalygpt.data import open_instructions
+from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError
+from anomalygpt.training import checkpoints
+from anomalygpt.training.arguments import TrainingArguments
+from anomalygpt.training.batches import Batch, StepBatches
+from anomalygpt.training.log import TrainingLog
+from anomalygpt.training.objective import Tokens, count_targets, tokenize
+from anomalygpt.training.references import ReferenceBanks
+from anomalygpt.training.rows import InspectionRows, InstructionRows
+from anomalygpt.training.start import starting_assistant, trainable_parameters, training_data
+from anomalygpt.training.validation import Validation, mean_losses
+
+BETAS = (0.9, 0.95)
+ASSISTANT_FOLDER = "assistant"
+
+
+class Trainer:
+    """One run: `Trainer(arguments).run()`.
+
+    Attributes:
+        assistant: what is trained.
+        step: optimiser steps done.
+    """
+
+    def __init__(self, arguments: TrainingArguments, *, resume: bool = False) -> None:
+        """Load everything, and the last checkpoint when resuming.
+
+        Args:
+            arguments: of the run.
+            resume: True goes on from the last checkpoint in `arguments.output`, if there is one.
+
+        Raises:
+            ConfigError: the output folder holds another run, or settings do not fit.
+            DataError, SourceError, CheckpointError: data or weights cannot be used.
+        """
+        self.arguments = arguments
+        self.output = Path(arguments.output)
+        self._last = _last_checkpoint(self.output, resume)
+        if self._last is not None:
+            arguments.check_resumable(self._last)
+        self.accelerator = Accelerator(mixed_precision=arguments.mixed_precision, cpu=arguments.cpu)
+        if arguments.batch_size < self.accelerator.num_processes:
+            raise ConfigError(
+                f"a batch of {arguments.batch_size} rows cannot be split over "
+                f"{self.accelerator.num_processes} processes; give a larger --batch-size"
+            )
+        self.step = 0
+        self.best: dict[str, float] = {}
+        self._stop = False
+        self._told: set[str] = set()
+        data = training_data(arguments)
+        self.assistant = starting_assistant(arguments, self.accelerator.device)
+        self.trainable = trainable_parameters(self.assistant)
+        self._prepare_language_model()
+        self._optimizer = self.accelerator.prepare_optimizer(
+            torch.optim.AdamW(
+                self.trainable.values(),
+                lr=arguments.learning_rate,
+                betas=BETAS,
+                weight_decay=arguments.weight_decay,
+            )
+        )
+        self._banks = ReferenceBanks(self.assistant, arguments.rotations, arguments.cache_mb)
+        encoder, map_size = self.assistant.config.encoder, self.assistant.decoder.config.map_size
+        self._batches = StepBatches(
+            arguments,
+            InspectionRows(arguments, encoder, map_size, data.samples, data.normal_photos),
+            self._instruction_rows(),
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+        self._held_out = (
+            InspectionRows(arguments, encoder, map_size, data.held_out, data.normal_photos)
+            if data.held_out and arguments.validation_rows
+            else None
+        )
+        if self._last is not None:
+            self._restore(self._last)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return len(self._batches)
+
+    def run(self) -> bool:
+        """Train to the end.
+
+        Returns:
+            True when the run is complete; False when Ctrl-C ended it after saving.
+
+        Raises:
+            OutputError: a checkpoint or log cannot be written; earlier ones are untouched.
+            TrainingError: the loss is no longer a number.
+        """
+        try:
+            with self._stopping_on_signals():
+                return self._run()
+        except AnomalyGPTError as error:
+            raise type(error)(f"{error}; {self.how_to_go_on()}") from error
+
+    def how_to_go_on(self) -> str:
+        """What to do after a run was stopped."""
+        saved = checkpoints.existing(self.output)
+        if not saved:
+            return "nothing was saved yet"
+        return (
+            f"saved up to step {checkpoints.step_of(saved[-1])} of {self.total_steps}; go on with "
+            "the same command and --resume"
+        )
+
+    def _run(self) -> bool:
+        main = self.accelerator.is_main_process
+        self._log = TrainingLog(self.output, self.step) if main else None
+        self._validation = (
+            Validation(self.arguments, self._held_out, self._banks)
+            if main and self._held_out is not None
+            else None
+        )
+        self._begun = time.monotonic() - (self._log.seconds if self._log else 0.0)
+        self._step_time = time.monotonic()
+        if self.step == 0:
+            self._record({}, self._validate())
+        with self._progress() as bar:
+            for batch in self._batches.loader(self.step):
+                self._do_step(batch, bar)
+                if self._stop:
+                    self._save()
+                    return False
+        if self._log is not None:
+            self._log.draw()
+            self._log.close()
+        self._save()
+        self._export()
+        return True
+
+    def _do_step(self, batch: Batch, bar: tqdm) -> None:
+        losses = self._optimise(batch)
+        self.step += 1
+        arguments, last = self.arguments, self.step == self.total_steps
+        self._tell_skipped(batch)
+        bar.set_postfix(loss=f"{losses['loss']:.3f}", refresh=False)
+        bar.update()
+        figures = {}
+        if self.step % arguments.validate_every == 0 or last:
+            figures = self._validate()
+        if self.step % arguments.log_every == 0 or figures or last:
+            self._record(losses, figures)
+            self._say_progress(losses, bar)
+        if figures:
+            if self._log is not None:
+                self._log.draw()
+            if figures["loss"] < self.best.get("loss", math.inf):
+                self.best = {"step": self.step, "loss": figures["loss"]}
+                self._save()
+        if self.step % arguments.save_every == 0:
+            self._save()
+
+    def _optimise(self, batch: Batch) -> dict[str, Any]:
+        """One optimiser step over this process's rows and those of the others."""
+        arguments, accelerator = self.arguments, self.accelerator
+        conversations = tokenize(self.assistant, batch.turns, arguments.max_tokens)
+        shared = torch.tensor([count_targets(conversations), float(self._stop)])
+        tokens, stops = self._added(shared).tolist()
+        # Ctrl-C may reach one process a step before the others.
+        self._stop = stops > 0
+        self._set_learning_rate()
+        self._optimizer.zero_grad()
+        sums = torch.zeros(3)
+        for part, told in self._parts(batch, conversations):
+            banks = [self._banks.bank(r) for r in part.references] if part.references[0] else None
+            with accelerator.autocast():
+                found = self.assistant(part, told, banks)
+            loss = (
+                arguments.ce_weight * found.ce / max(1.0, tokens)
+                + arguments.focal_weight * found.focal / arguments.batch_size
+                + arguments.dice_weight * found.dice / arguments.batch_size
+            )
+            if loss.requires_grad:
+                accelerator.backward(loss)
+            sums += found.detached()
+        losses = mean_losses(arguments, self._added(sums), int(tokens), arguments.batch_size)
+        if not math.isfinite(losses["loss"]):
+            raise TrainingError(
+                f"the loss of step {self.step + 1} is {losses['loss']}; try a lower "
+                "--learning-rate, or another --mixed-precision"
+            )
+        self._add_gradients()
+        norm = accelerator.clip_grad_norm_(list(self.trainable.values()), arguments.clip)
+        self._optimizer.step()
+        return {
+            **losses,
+            "kind": "instruction" if batch.masks is None else "simulated",
+            "gradient_norm": float(norm),
+        }
+
+    def _parts(
+        self, batch: Batch, conversations: list[Tokens]
+    ) -> Iterator[tuple[Batch, list[Tokens]]]:
+        start = 0
+        for part in batch.split(self.arguments.micro_batch_size):
+            yield part, conversations[start : start + len(part)]
+            start += len(part)
+
+    def _added(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.accelerator.num_processes == 1:
+            return values
+        return self.accelerator.reduce(values.to(self.accelerator.device)).cpu()
+
+    def _add_gradients(self) -> None:
+        """Sum every gradient over all processes, in one message."""
+        for parameter in self.trainable.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if self.accelerator.num_processes == 1:
+            return
+        gradients = [p.grad for p in self.trainable.values() if p.grad is not None]
+        flat = torch.cat([gradient.flatten().float() for gradient in gradients])
+        flat = self.accelerator.reduce(flat)
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, total in zip(gradients, flat.split(sizes), strict=True):
+            gradient.copy_(total.view_as(gradient))
+
+    def _set_learning_rate(self) -> None:
+        rate = learning_rate(self.arguments, self.step, self.total_steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+    def _validate(self) -> dict[str, float]:
+        """Figures on the held-out rows, on every process; {} where nothing is held out."""
+        if self._held_out is None:
+            return {}
+        found = torch.zeros(1)
+        figures: dict[str, float] = {}
+        if self._validation is not None:
+            with self.accelerator.autocast():
+                figures = self._validation.run(self.assistant)
+            found[0] = figures["loss"]
+        # The others need the loss to know which checkpoint is the best.
+        return {**figures, "loss": float(self._added(found))}
+
+    def _record(self, losses: dict[str, Any], figures: dict[str, float]) -> None:
+        if self._log is None or not (losses or figures):
+            return
+        now = time.monotonic()
+        former = int(self._log.rows[-1]["step"]) if self._log.rows else 0
+        rows = (self.step - former) * self.arguments.batch_size
+        self._log.add(
+            {
+                "step": self.step,
+                "epoch": self._epoch,
+                "seconds": now - self._begun,
+                "rows_per_second": rows / max(now - self._step_time, 1e-9) if losses else None,
+                "learning_rate": self._optimizer.param_groups[0]["lr"],
+                **losses,
+                **{f"validation_{name}": value for name, value in figures.items()},
+            }
+        )
+        self._step_time = time.monotonic()
+
+    @property
+    def _epoch(self) -> float:
+        """Passes over the photos so far."""
+        return self.arguments.epochs * self.step / max(1, self._batches.full_length)
+
+    def _save(self) -> None:
+        """Write a checkpoint of this step, and remove all but this one and the best."""
+        states: list[Any] = [torch.get_rng_state()]
+        if torch.cuda.is_available():
+            states.append(torch.cuda.get_rng_state(self.accelerator.device))
+        scaler = self.accelerator.scaler
+        if self.accelerator.is_main_process:
+            state = {
+                "optimizer": self._optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "random": states,
+                "best": self.best,
+            }
+            checkpoints.save(self.output, self.step, self.trainable, state, self.arguments)
+            checkpoints.prune(self.output, {self.step, int(self.best.get("step", self.step))})
+        self.accelerator.wait_for_everyone()
+
+    def _restore(self, folder: Path) -> None:
+        """Become what the run was when it wrote a checkpoint."""
+        weights, state = checkpoints.load(folder)
+        set_weights(self.trainable, weights, folder)
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None and state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["random"][0])
+        if len(state["random"]) > 1 and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random"][1], self.accelerator.device)
+        self.best = dict(state["best"])
+        self.step = int(state["step"])
+
+    def _export(self) -> None:
+        """Write the assistant with the best weights into `OUTPUT/assistant`."""
+        if not self.accelerator.is_main_process:
+            return
+        best = int(self.best.get("step", self.step))
+        folder = self.output / checkpoints.FOLDER / f"step-{best:08d}"
+        set_weights(self.trainable, checkpoints.load(folder)[0], folder)
+        target, fresh = self.output / ASSISTANT_FOLDER, self.output / f".{ASSISTANT_FOLDER}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self.assistant.save_pretrained(fresh)
+        # The former one goes only when the new one is whole.
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+
+    def _prepare_language_model(self) -> None:
+        language_model = self.assistant.language_model
+        if language_model is not None and self.arguments.gradient_checkpointing:
+            # transformers checkpoints only in training mode; a LLaMA has no dropout to wake.
+            language_model.model.train()
+            language_model.model.gradient_checkpointing_enable(  # type: ignore[operator]
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
+
+    def _instruction_rows(self) -> InstructionRows | None:
+        if self.arguments.instructions is None:
+            return None
+        items = open_instructions(Path(self.arguments.instructions))
+        return InstructionRows(self.arguments, self.assistant.config.encoder, items)
+
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run after the step; a second one at once."""
+
+        def stop(number: int, _: object) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+            if self.accelerator.is_main_process:
+                tqdm.write("stopping after this step; again to stop at once", sys.stderr)
+
+        former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _progress(self) -> tqdm:
+        watched = self.accelerator.is_main_process and sys.stderr.isatty()
+        return tqdm(total=self.total_steps, initial=self.step, unit=" steps", disable=not watched)
+
+    def _say_progress(self, losses: dict[str, Any], bar: tqdm) -> None:
+        """A line for a log file, which shows no bar."""
+        if self._log is None or not bar.disable:
+            return
+        row = self._log.rows[-1]
+        seconds_per_step = (time.monotonic() - self._begun) / self.step
+        left = timedelta(seconds=round(seconds_per_step * (self.total_steps - self.step)))
+        print(
+            f"step {self.step}/{self.total_steps}  loss {losses['loss']:.4f}  "
+            f"{row['rows_per_second']} rows/s  about {left} left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _tell_skipped(self, batch: Batch) -> None:
+        for reason in batch.skipped:
+            if reason not in self._told:
+                self._told.add(reason)
+                tqdm.write(
+                    f"anomalygpt: skipped, another photo takes its place: {reason}", sys.stderr
+                )
+
+
+def learning_rate(arguments: TrainingArguments, step: int, total: int) -> float:
+    """The rate of step `step`, from 0: rising, then falling as a half cosine towards 0."""
+    rising = math.ceil(arguments.warmup * total)
+    if step < rising:
+        return arguments.learning_rate * (step + 1) / rising
+    progress = (step - rising) / max(1, total - rising)
+    return arguments.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_weights(
+    trainable: dict[str, torch.nn.Parameter], weights: dict[str, Tensor], folder: Path
+) -> None:
+    """Copy the weights of a checkpoint, every one of them.
+
+    Raises:
+        ConfigError: names or shapes differ from what is trained now.
+    """
+    expected = {name: tuple(value.shape) for name, value in trainable.items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != found:
+        odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+        raise ConfigError(
+            f"{folder} holds the weights of another model (the first that differs: {odd}); train "
+            "into a new folder"
+        )
+    with torch.no_grad():
+        for name, parameter in trainable.items():
+            parameter.copy_(weights[name])
+
+
+def _last_checkpoint(output: Path, resume: bool) -> Path | None:
+    saved = checkpoints.existing(output)
+    if saved and not resume:
+        raise ConfigError(
+            f"{output} holds a run, saved up to step {checkpoints.step_of(saved[-1])}; add "
+            "--resume to go on with it, or choose another folder"
+        )
+    return saved[-1] if saved else None
