@@ -59,7 +59,9 @@ def write_tokenizer(folder: Path, pieces: int, seed: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Write a small language model with random weights.")
+    parser = argparse.ArgumentParser(
+        description="Write a small language model with random weights."
+    )
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="a new folder")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)

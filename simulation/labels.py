@@ -55,7 +55,11 @@ def soft_label(
         return label
     change = cv2.absdiff(before[window], after[window]).sum(axis=2, dtype=np.float32) / 3
     change[~region[window]] = 0
-    change = cv2.morphologyEx(change, cv2.MORPH_CLOSE, closing_brush(region.shape))
+    brush = closing_brush(region.shape)
+    radius = len(brush) // 2
+    # Nothing changed around the window; without this rim its edge would count as a filled gap.
+    closed = cv2.morphologyEx(np.pad(change, 2 * radius), cv2.MORPH_CLOSE, brush)
+    change = closed[2 * radius : -2 * radius, 2 * radius : -2 * radius]
     logistic = 1 / (1 + np.exp(np.clip(-sharpness * (change - midpoint), -80, 80)))
     label[window] = np.where((change > 0) & region[window], logistic, 0)
     return label

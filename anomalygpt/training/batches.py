@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.rows import InspectionRows, InstructionRows, Row, Turns, side_of_step
 
@@ -30,6 +31,7 @@ class Batch:
         turns: the conversation of each row.
         references: photos of good parts for each row; () in all of them on the text side.
         skipped: why photos were replaced by others.
+        places: cells of the 3×3 grid over the photo where the defects of each row are.
     """
 
     pixels: Tensor
@@ -37,6 +39,7 @@ class Batch:
     turns: Sequence[Turns]
     references: Sequence[tuple[str, ...]]
     skipped: tuple[str, ...] = ()
+    places: Sequence[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -50,14 +53,21 @@ class Batch:
             [row.turns for row in rows],
             [row.references for row in rows],
             tuple(reason for row in rows for reason in row.skipped),
+            [row.places for row in rows],
         )
 
     def split(self, size: int) -> Iterator[Batch]:
-        """Parts of at most `size` rows."""
+        """Parts of at most `size` rows; `skipped` stays with the whole."""
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
             masks = None if self.masks is None else self.masks[rows]
-            yield Batch(self.pixels[rows], masks, self.turns[rows], self.references[rows])
+            yield Batch(
+                self.pixels[rows],
+                masks,
+                self.turns[rows],
+                self.references[rows],
+                places=self.places[rows],
+            )
 
 
 class StepBatches(Dataset[Batch]):
@@ -99,11 +109,15 @@ class StepBatches(Dataset[Batch]):
         side = side_of_step(self._arguments, turn)
         return Batch.of([self._inspections.row(turn * size + place, side) for place in places])
 
-    def loader(self, start: int) -> DataLoader[Batch]:
-        """Batches from step `start` on, prepared ahead by worker processes."""
+    def loader(self, start: int) -> Iterator[Batch]:
+        """Batches from step `start` on, prepared ahead by worker processes.
+
+        Raises:
+            DataError: one photo after the other cannot be used.
+        """
         workers = self._arguments.workers
-        return DataLoader(
-            self,
+        found: DataLoader[Batch | AnomalyGPTError] = DataLoader(
+            _BatchesOrErrors(self),
             batch_size=None,
             sampler=range(start, len(self)),
             num_workers=workers,
@@ -113,6 +127,23 @@ class StepBatches(Dataset[Batch]):
             # A forked worker hangs on the thread pools that OpenCV and torch hold here.
             multiprocessing_context="spawn" if workers else None,
         )
+        for batch in found:
+            if isinstance(batch, AnomalyGPTError):
+                raise batch
+            yield batch
+
+
+class _BatchesOrErrors(Dataset[Batch | AnomalyGPTError]):
+    """Errors as items: what a worker raises comes out with its traceback in the message."""
+
+    def __init__(self, batches: StepBatches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, step: int) -> Batch | AnomalyGPTError:
+        try:
+            return self._batches[step]
+        except AnomalyGPTError as error:
+            return error
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from anomalygpt.training.arguments import TrainingArguments
 
 FOLDER = "checkpoints"
 WEIGHTS, STATE = "weights.safetensors", "state.pt"
+
+_NAME = re.compile(r"step-\d+")
 
 
 def save(
@@ -86,12 +89,15 @@ def step_of(folder: Path) -> int:
 
 
 def existing(output: Path) -> list[Path]:
-    """Checkpoints of a run, the oldest first; half-written ones are not among them."""
-    return sorted((output / FOLDER).glob("step-[0-9]*"))
+    """Checkpoints of a run, the oldest first; half-written ones and copies are not among them."""
+    found = (output / FOLDER).glob("step-*")
+    return sorted(path for path in found if _NAME.fullmatch(path.name) and path.is_dir())
 
 
 def prune(output: Path, keep: set[int]) -> None:
-    """Remove all checkpoints but those of some steps."""
+    """Remove all checkpoints but those of some steps, and what a killed run left half-written."""
+    for leftover in (output / FOLDER).glob(".step-*.partial-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     for folder in existing(output):
         if step_of(folder) not in keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -157,14 +157,23 @@ def tokenize(assistant: AnomalyGPT, conversations: Sequence[Turns], limit: int) 
         conversations: question and answer, in order.
         limit: tokens of a conversation with its picture; later turns that do not fit are left
             out, the first is cut.
+
+    Raises:
+        ConfigError: the picture alone takes that many.
     """
     language_model = assistant.language_model
     if language_model is None:
         return [([], [])] * len(conversations)
     learner = assistant.prompt_learner
     prompts = 0 if learner is None else learner.prompt_count
-    limit = min(limit, language_model.context_length) - language_model.prompt_length(prompts)
-    return [_conversation_tokens(language_model, turns, limit) for turns in conversations]
+    limit = min(limit, language_model.context_length)
+    room = limit - language_model.prompt_length(prompts)
+    if room < 1:
+        raise ConfigError(
+            f"conversations of {limit} tokens have no room for words beside the picture and the "
+            f"map, which take {limit - room}; give a larger --max-tokens"
+        )
+    return [_conversation_tokens(language_model, turns, room) for turns in conversations]
 
 
 def count_targets(conversations: Sequence[Tokens]) -> int:

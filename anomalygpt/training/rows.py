@@ -54,6 +54,7 @@ class Row:
         turns: question and answer, in order.
         references: photos of good parts to compare with; () leaves it to the text side.
         skipped: photos that could not be read; another took their place.
+        places: cells of the 3×3 grid over the photo where the defects are.
     """
 
     pixels: Tensor
@@ -61,6 +62,7 @@ class Row:
     turns: Turns
     references: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 def side_of_step(arguments: TrainingArguments, step: int) -> bool:
@@ -99,6 +101,7 @@ class InspectionRows:
         self._map_size = map_size
         self._normal = {name: list(photos) for name, photos in normal_photos.items()}
         self._photos: OrderedDict[Path, np.ndarray] = OrderedDict()
+        self._problems: dict[Path, str] = {}
         self._orders: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -119,10 +122,10 @@ class InspectionRows:
             sample = self.samples[order[(index // 2 + attempt) % len(order)]]
             try:
                 return self._row(sample, index % 2 == 1, generator, with_references, skipped)
-            except ImageError as error:
+            except (ImageError, DataError) as error:
                 skipped.append(str(error))
         raise DataError(
-            f"{len(skipped)} photos one after the other cannot be read, the last: {skipped[-1]}; "
+            f"{len(skipped)} photos one after the other cannot be used, the last: {skipped[-1]}; "
             "check that the data set is still there"
         )
 
@@ -132,11 +135,14 @@ class InspectionRows:
         damaged: bool,
         generator: np.random.Generator,
         with_references: bool,
-        skipped: Sequence[str],
+        skipped: list[str],
     ) -> Row:
         photos = self._normal.get(sample.category) or [sample.image]
         if sample.is_anomalous and not damaged:
-            sample = Sample(_pick(photos, generator), sample.category, "train", False)
+            good = self._readable(photos, 1, generator, skipped)
+            if not good:
+                raise ImageError(skipped.pop())
+            sample = Sample(good[0], sample.category, "train", False)
         image = self._load(sample.image)
         mask = np.zeros(image.shape[:2], bool)
         defects: tuple[Defect, ...] = ()
@@ -144,16 +150,26 @@ class InspectionRows:
             mask = self._real_mask(sample)
             defects = find_defects(mask, sample.kind)
         elif damaged:
-            source = self._load(_pick(photos, generator))
+            sources = self._readable(photos, 1, generator, skipped) or [sample.image]
+            source = self._load(sources[0])
             profile = profile_for(sample.category)
             found = simulate(image, generator, source=source, profile=profile)
             image, mask, defects = found.image, found.mask, found.defects
         if self.arguments.normal_variation:
             image = vary_light(image, generator)
-        references = self._references(sample, photos, generator) if with_references else ()
+        references: tuple[str, ...] = ()
+        if with_references:
+            references = self._references(sample, photos, generator, skipped)
         facts = facts_of(defects, (len(mask), len(mask[0])))
         turns = self._turns(facts, sample.category, generator, bool(references))
-        return Row(self._pixels(image), self._cells(mask), turns, references, tuple(skipped))
+        return Row(
+            self._pixels(image),
+            self._cells(mask),
+            turns,
+            references,
+            tuple(dict.fromkeys(skipped)),
+            facts.places,
+        )
 
     def _geometry(self, size: tuple[int, int]) -> ImageGeometry:
         return ImageGeometry.fit(size, self._encoder.input_size, self._encoder.resize)
@@ -173,18 +189,52 @@ class InspectionRows:
     def _real_mask(self, sample: Sample) -> np.ndarray:
         photo = load_image(sample.image)
         mask = load_mask(sample, (photo.height, photo.width))
+        if not mask.any():
+            raise DataError(f"the mask of {sample.image} shows no defect; correct it")
         top, left, bottom, right = _box(self._geometry(mask.shape))
         return shrink_mask(mask, (bottom - top, right - left))
 
     def _references(
-        self, sample: Sample, photos: Sequence[Path], generator: np.random.Generator
+        self,
+        sample: Sample,
+        photos: Sequence[Path],
+        generator: np.random.Generator,
+        skipped: list[str],
     ) -> tuple[str, ...]:
         if sample.reference is not None:
+            self._load(sample.reference)
             return (str(sample.reference),)
         others = [photo for photo in photos if photo != sample.image] or list(photos)
-        count = min(int(generator.choice(self.arguments.shots)), len(others))
-        chosen = generator.choice(len(others), count, replace=False)
-        return tuple(str(others[index]) for index in chosen)
+        count = int(generator.choice(self.arguments.shots))
+        chosen = self._readable(others, count, generator, skipped)
+        if not chosen and sample.is_anomalous:
+            raise ImageError(skipped.pop())
+        return tuple(map(str, chosen or [sample.image]))
+
+    def _readable(
+        self,
+        photos: Sequence[Path],
+        count: int,
+        generator: np.random.Generator,
+        skipped: list[str],
+    ) -> list[Path]:
+        """Some of the photos, at most `count`; those that cannot be read are passed over."""
+        found: list[Path] = []
+        for index in generator.permutation(len(photos)):
+            path = photos[index]
+            if path not in self._problems:
+                try:
+                    self._load(path)
+                    self._problems[path] = ""
+                except ImageError as error:
+                    self._problems[path] = str(error)
+            if self._problems[path]:
+                skipped.append(self._problems[path])
+            else:
+                found.append(path)
+            if len(found) == count:
+                break
+        return found
 
     def _turns(
         self, facts: Any, category: str, generator: np.random.Generator, has_reference: bool
@@ -286,7 +336,3 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _box(geometry: ImageGeometry) -> tuple[int, int, int, int]:
     top, left, bottom, right = (int(edge) for edge in geometry.box)
     return top, left, bottom, right
-
-
-def _pick(photos: Sequence[Path], generator: np.random.Generator) -> Path:
-    return photos[int(generator.integers(len(photos)))]

@@ -67,7 +67,7 @@ def training_data(arguments: TrainingArguments) -> TrainingData:
         )
     normal = _by_category(samples)
     if arguments.supervised:
-        samples += _real_defects(data)
+        samples += _real_defects(data, normal)
     return TrainingData(samples, held_out, normal)
 
 
@@ -78,11 +78,13 @@ def _by_category(samples: Sequence[Sample]) -> dict[str, list[Path]]:
     return photos
 
 
-def _real_defects(data: InspectionData) -> list[Sample]:
-    found = [sample for sample in data.select(is_anomalous=True) if sample.masks]
+def _real_defects(data: InspectionData, normal: Mapping[str, Sequence[Path]]) -> list[Sample]:
+    """Photos of defects with masks, of products that have a good photo to train beside them."""
+    found = [s for s in data.select(is_anomalous=True) if s.masks and s.category in normal]
     if not found:
         raise DataError(
-            f"{data.root} has no photo of a defect with a mask; train without --supervised"
+            f"{data.root} has no photo of a defect with a mask, of a product that has normal "
+            "photos; train without --supervised"
         )
     return found
 

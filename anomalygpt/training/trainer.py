@@ -7,6 +7,7 @@ divided by the counts of the whole batch, so that they do not depend on how it w
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import signal
 import sys
@@ -62,7 +63,7 @@ class Trainer:
         self._last = _last_checkpoint(self.output, resume)
         if self._last is not None:
             arguments.check_resumable(self._last)
-        self.accelerator = Accelerator(mixed_precision=arguments.mixed_precision, cpu=arguments.cpu)
+        self.accelerator = _accelerator(arguments)
         if arguments.batch_size < self.accelerator.num_processes:
             raise ConfigError(
                 f"a batch of {arguments.batch_size} rows cannot be split over "
@@ -70,6 +71,7 @@ class Trainer:
             )
         self.step = 0
         self.best: dict[str, float] = {}
+        self._asked = False
         self._stop = False
         self._told: set[str] = set()
         data = training_data(arguments)
@@ -119,6 +121,9 @@ class Trainer:
         try:
             with self._stopping_on_signals():
                 return self._run()
+        except TrainingError:
+            # The same command would end at the same place again.
+            raise
         except AnomalyGPTError as error:
             raise type(error)(f"{error}; {self.how_to_go_on()}") from error
 
@@ -145,7 +150,7 @@ class Trainer:
         if self.step == 0:
             self._record({}, self._validate())
         with self._progress() as bar:
-            for batch in self._batches.loader(self.step):
+            for batch in self._ahead():
                 self._do_step(batch, bar)
                 if self._stop:
                     self._save()
@@ -183,10 +188,10 @@ class Trainer:
         """One optimiser step over this process's rows and those of the others."""
         arguments, accelerator = self.arguments, self.accelerator
         conversations = tokenize(self.assistant, batch.turns, arguments.max_tokens)
-        shared = torch.tensor([count_targets(conversations), float(self._stop)])
-        tokens, stops = self._added(shared).tolist()
-        # Ctrl-C may reach one process a step before the others.
-        self._stop = stops > 0
+        shared = torch.tensor([count_targets(conversations), float(self._asked)])
+        tokens, asked = self._added(shared).tolist()
+        # Ctrl-C reaches one process before the others; they agree here after which step to stop.
+        self._stop = asked > 0
         self._set_learning_rate()
         self._optimizer.zero_grad()
         sums = torch.zeros(3)
@@ -205,8 +210,8 @@ class Trainer:
         losses = mean_losses(arguments, self._added(sums), int(tokens), arguments.batch_size)
         if not math.isfinite(losses["loss"]):
             raise TrainingError(
-                f"the loss of step {self.step + 1} is {losses['loss']}; try a lower "
-                "--learning-rate, or another --mixed-precision"
+                f"the loss of step {self.step + 1} is {losses['loss']}; train into a "
+                "new folder with a lower --learning-rate, or another --mixed-precision"
             )
         self._add_gradients()
         norm = accelerator.clip_grad_norm_(list(self.trainable.values()), arguments.clip)
@@ -348,12 +353,15 @@ class Trainer:
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step; a second one at once."""
+        """Ctrl-C and SIGTERM end the run after the step; a second Ctrl-C at once."""
 
         def stop(number: int, _: object) -> None:
-            if self._stop:
+            # A launcher that got Ctrl-C too sends SIGTERM after it; that one is patient.
+            if self._asked and number == signal.SIGINT:
                 raise KeyboardInterrupt
-            self._stop = True
+            if self._asked:
+                return
+            self._asked = True
             if self.accelerator.is_main_process:
                 tqdm.write("stopping after this step; again to stop at once", sys.stderr)
 
@@ -363,6 +371,18 @@ class Trainer:
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
+
+    def _ahead(self) -> Iterator[Batch]:
+        """The batches that are left; their workers outlive a signal to the whole group."""
+        loader = self._batches.loader(self.step)
+        # Blocked signals stay blocked in the workers, which end with this process; those that
+        # come now are not lost.
+        stopping = {signal.SIGINT, signal.SIGTERM}
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
+        try:
+            return iter(loader)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
     def _progress(self) -> tqdm:
         watched = self.accelerator.is_main_process and sys.stderr.isatty()
@@ -421,7 +441,26 @@ def set_weights(
             parameter.copy_(weights[name])
 
 
+def _accelerator(arguments: TrainingArguments) -> Accelerator:
+    """The processes of this run.
+
+    Raises:
+        ConfigError: the number format needs a GPU.
+    """
+    has_gpu = torch.cuda.is_available() and not arguments.cpu
+    if arguments.mixed_precision == "fp16" and not has_gpu:
+        raise ConfigError("mixed_precision fp16 needs a GPU; bf16 and no work on the CPU as well")
+    # Without a GPU, Accelerate takes several processes for as many runs of one, unless told.
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return Accelerator(
+        mixed_precision=arguments.mixed_precision,
+        cpu=arguments.cpu or (several and not has_gpu),
+    )
+
+
 def _last_checkpoint(output: Path, resume: bool) -> Path | None:
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file; name a folder for the run")
     saved = checkpoints.existing(output)
     if saved and not resume:
         raise ConfigError(

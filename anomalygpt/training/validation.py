@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from anomalygpt.training.objective import (
 from anomalygpt.training.references import ReferenceBanks
 from anomalygpt.training.rows import InspectionRows, Row
 from decoder import MemoryBank, image_score
-from simulation import find_defects
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -68,7 +67,8 @@ class Validation:
                 figures[f"{side}_verdict_accuracy"] = float((said == damaged).float().mean())
         if "named" in parts[0]:
             named = [places for part in parts for places in part["named"]]
-            figures["place_accuracy"] = place_accuracy(named, masks)
+            places = [places for batch in self._batches for places in batch.places]
+            figures["place_accuracy"] = place_accuracy(named, places)
         if assistant.language_model is None and "text" in parts[0]["maps"]:
             scores = torch.cat([image_score(part["maps"]["text"]) for part in parts])
             figures["threshold_accuracy"], figures["threshold"] = best_threshold(scores, damaged)
@@ -110,10 +110,9 @@ def pixel_auroc(maps: Tensor, masks: Tensor) -> float:
     return float(roc_auc_score(truth, maps.flatten().numpy()))
 
 
-def place_accuracy(named: Sequence[set[str]], masks: Tensor) -> float:
-    """Share of damaged rows whose answer names exactly the places of the defects."""
-    expected = [{d.place for d in find_defects(mask.numpy())} for mask in masks]
-    pairs = [(said, there) for said, there in zip(named, expected, strict=True) if there]
+def place_accuracy(named: Sequence[set[str]], places: Sequence[Collection[str]]) -> float:
+    """Share of damaged rows whose answer names exactly the places of the defects; NaN for none."""
+    pairs = [(said, set(there)) for said, there in zip(named, places, strict=True) if there]
     return float(np.mean([said == there for said, there in pairs])) if pairs else float("nan")
 
 
