@@ -35,6 +35,7 @@ class TrainingArguments:
 
     Attributes:
         data: folder of a data set; see `anomalygpt.data`.
+        also: further data sets, of any layouts, all their categories.
         output: folder of checkpoints, logs and the trained assistant.
         layout: layout of the data set, "auto" to find it out.
         categories: categories to train on; () takes all.
@@ -81,6 +82,7 @@ class TrainingArguments:
     output: str
     layout: str = "auto"
     categories: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     supervised: bool = False
     instructions: str | None = None
     model: str | None = None
@@ -122,7 +124,7 @@ class TrainingArguments:
     cpu: bool = _free(False)
 
     def __post_init__(self) -> None:
-        for name in ("categories", "prompt_channels", "shots"):
+        for name in ("categories", "also", "prompt_channels", "shots"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
@@ -194,8 +196,8 @@ class TrainingArguments:
         """
         path = folder / ARGUMENTS_FILE
         try:
-            former = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            former = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{path} cannot be read ({error}); start in a new folder") from error
         now = json.loads(json.dumps(dataclasses.asdict(self)))
         for setting in dataclasses.fields(self):

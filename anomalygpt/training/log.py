@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,8 @@ def draw_curves(rows: Sequence[Mapping[str, str]]) -> bytes:
 
 def _column(rows: Sequence[Mapping[str, str]], name: str) -> tuple[np.ndarray, np.ndarray]:
     found = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+    # A diverging run has infinite values, which have no place on an axis.
+    found = [(step, value) for step, value in found if math.isfinite(value)]
     steps, values = zip(*found, strict=True) if found else ((), ())
     return np.array(steps), np.array(values)
 

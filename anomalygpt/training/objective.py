@@ -64,7 +64,7 @@ def loss_sums(
         assistant: what is trained.
         batch: rows.
         conversations: of each row, from `tokenize`; not read without a language model.
-        banks: references of each row; None leaves it to the text side.
+        banks: references of each row; None, or an empty bank, leaves it to the text side.
     """
     features = frozen_features(assistant, batch.pixels)
     zero = features.embedding.new_zeros((), dtype=torch.float32)
@@ -107,22 +107,25 @@ def training_maps(
     """(B, M, M): the map that the assistant would draw, from words, references, or both."""
     config = assistant.decoder.config
     text_map = torch.stack(list(stage_maps)).mean(dim=0)[:, 1] if stage_maps else None
-    if banks is None:
-        if text_map is not None:
-            return text_map
+    banks = banks or [MemoryBank()] * len(features)
+    if text_map is None and not all(map(len, banks)):
         raise ConfigError(
             "this decoder has no text side to draw a map without references; set "
             "reference_share to 1"
         )
-    with torch.no_grad():
-        rows = [
-            assistant.decoder.reference_map(features[row : row + 1].stages, features.grid, bank)
-            for row, bank in enumerate(banks)
-        ]
-        reference_map = torch.cat(rows).clone().clamp(0.0, 1.0)
-    if config.formulation == "published" or text_map is None:
-        return reference_map
-    return torch.lerp(reference_map, text_map, config.text_weight)
+    maps = []
+    for row, bank in enumerate(banks):
+        if not len(bank):
+            maps.append(text_map[row])  # type: ignore[index]
+            continue
+        with torch.no_grad():
+            stages = features[row : row + 1].stages
+            drawn = assistant.decoder.reference_map(stages, features.grid, bank)[0].clamp(0.0, 1.0)
+        if config.formulation == "published" or text_map is None:
+            maps.append(drawn)
+        else:
+            maps.append(torch.lerp(drawn, text_map[row], config.text_weight))
+    return torch.stack(maps)
 
 
 def answer_loss(

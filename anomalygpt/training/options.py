@@ -20,7 +20,8 @@ _START: dict[str, tuple[Any, str, str]] = {
 }
 _DATA: dict[str, tuple[Any, str, str]] = {
     "layout": (str, "NAME", "layout of the data set"),
-    "categories": (str, "NAME", "train on these categories only"),
+    "categories": (str, "NAME", "train on these categories of DATA only"),
+    "also": (str, "DIR", "further data sets to train on, of any layouts"),
     "instructions": (str, "DIR", "PandaGPT's instruction data, every second batch"),
     "dialogues": (str, "STYLE", "published, rich or mixed"),
     "shots": (int, "K", "numbers of references to draw from"),
@@ -51,7 +52,7 @@ _RUN: dict[str, tuple[Any, str, str]] = {
     "workers": (int, "N", "processes that prepare batches ahead"),
     "cache_mb": (int, "MB", "memory for the features of references"),
 }
-_SEVERAL = ("categories", "shots", "prompt_channels")
+_SEVERAL = ("categories", "also", "shots", "prompt_channels")
 
 
 def add_train(commands: argparse._SubParsersAction) -> None:

@@ -74,7 +74,7 @@ def side_of_step(arguments: TrainingArguments, step: int) -> bool:
 class InspectionRows:
     """Normal photos as they are and damaged, in turn; real defects beside a normal photo.
 
-    Row 2i is good, row 2i + 1 is not.
+    Row 2i is good, row 2i + 1 is not; where a product has no normal photo, both show its defect.
     """
 
     def __init__(
@@ -118,15 +118,16 @@ class InspectionRows:
         order = _order(self._orders, self.arguments.seed, epoch, len(self.samples))
         generator = np.random.default_rng([self.arguments.seed, _ROW, number])
         skipped: list[str] = []
-        for attempt in range(min(MOST_SKIPPED, len(order))):
+        tries = min(MOST_SKIPPED, len(order))
+        for attempt in range(tries):
             sample = self.samples[order[(index // 2 + attempt) % len(order)]]
             try:
                 return self._row(sample, index % 2 == 1, generator, with_references, skipped)
             except (ImageError, DataError) as error:
                 skipped.append(str(error))
         raise DataError(
-            f"{len(skipped)} photos one after the other cannot be used, the last: {skipped[-1]}; "
-            "check that the data set is still there"
+            f"no photo can be used, {tries} tried, the last: {skipped[-1]}; check that the data "
+            "set is still there"
         )
 
     def _row(
@@ -137,8 +138,8 @@ class InspectionRows:
         with_references: bool,
         skipped: list[str],
     ) -> Row:
-        photos = self._normal.get(sample.category) or [sample.image]
-        if sample.is_anomalous and not damaged:
+        photos = self._normal.get(sample.category, [])
+        if sample.is_anomalous and not damaged and photos:
             good = self._readable(photos, 1, generator, skipped)
             if not good:
                 raise ImageError(skipped.pop())
@@ -205,6 +206,8 @@ class InspectionRows:
             self._load(sample.reference)
             return (str(sample.reference),)
         others = [photo for photo in photos if photo != sample.image] or list(photos)
+        if not others:
+            return ()
         count = int(generator.choice(self.arguments.shots))
         chosen = self._readable(others, count, generator, skipped)
         if not chosen and sample.is_anomalous:
@@ -283,7 +286,8 @@ class InstructionRows:
         epoch, index = divmod(number, len(self))
         order = _order(self._orders, self._arguments.seed, epoch, len(self._items))
         skipped: list[str] = []
-        for attempt in range(min(MOST_SKIPPED, len(order))):
+        tries = min(MOST_SKIPPED, len(order))
+        for attempt in range(tries):
             item = self._items[order[(index + attempt) % len(order)]]
             try:
                 pixels = model_pixels(load_image(item.image), self._encoder)
@@ -292,7 +296,8 @@ class InstructionRows:
                 continue
             return Row(pixels, None, item.turns, skipped=tuple(skipped))
         raise DataError(
-            f"{len(skipped)} pictures one after the other cannot be read, the last: {skipped[-1]}"
+            f"no picture can be read, {tries} tried, the last: {skipped[-1]}; check that the "
+            "instruction data is still there"
         )
 
 

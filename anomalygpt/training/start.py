@@ -46,12 +46,14 @@ def training_data(arguments: TrainingArguments) -> TrainingData:
     """Choose the photos. Unsupervised training never looks at a test photo.
 
     Raises:
-        DataError: there are no normal photos to train on.
+        DataError: there are no photos to train on.
     """
-    data = open_data(Path(arguments.data), arguments.layout, arguments.categories or None)
+    sets = [open_data(Path(arguments.data), arguments.layout, arguments.categories or None)]
+    sets += [open_data(Path(root)) for root in arguments.also]
     samples: list[Sample] = []
     held_out: list[Sample] = []
-    for number, category in enumerate(data.categories):
+    parts = [(data, category) for data in sets for category in data.categories]
+    for number, (data, category) in enumerate(parts):
         photos = data.select(category=category, split="train", is_anomalous=False)
         generator = np.random.default_rng([arguments.seed, number])
         order = generator.permutation(len(photos))
@@ -60,14 +62,14 @@ def training_data(arguments: TrainingArguments) -> TrainingData:
             count = max(1, count)
         held_out += [photos[index] for index in order[: max(0, count)]]
         samples += [photos[index] for index in sorted(order[max(0, count) :])]
+    normal = _by_category(samples)
+    if arguments.supervised:
+        samples += _real_defects(sets)
     if not samples:
         raise DataError(
             f"{arguments.data} has no normal photos to train on; expected for example "
             "CATEGORY/train/good, see docs/data.md"
         )
-    normal = _by_category(samples)
-    if arguments.supervised:
-        samples += _real_defects(data, normal)
     return TrainingData(samples, held_out, normal)
 
 
@@ -78,13 +80,12 @@ def _by_category(samples: Sequence[Sample]) -> dict[str, list[Path]]:
     return photos
 
 
-def _real_defects(data: InspectionData, normal: Mapping[str, Sequence[Path]]) -> list[Sample]:
-    """Photos of defects with masks, of products that have a good photo to train beside them."""
-    found = [s for s in data.select(is_anomalous=True) if s.masks and s.category in normal]
+def _real_defects(sets: Sequence[InspectionData]) -> list[Sample]:
+    """Photos of defects with masks; a road without a photo of a good one counts, too."""
+    found = [s for data in sets for s in data.select(is_anomalous=True) if s.masks]
     if not found:
         raise DataError(
-            f"{data.root} has no photo of a defect with a mask, of a product that has normal "
-            "photos; train without --supervised"
+            f"{sets[0].root} has no photo of a defect with a mask; train without --supervised"
         )
     return found
 

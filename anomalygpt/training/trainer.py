@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from anomalygpt.training.start import starting_assistant, trainable_parameters, 
 from anomalygpt.training.validation import Validation, mean_losses
 
 BETAS = (0.9, 0.95)
+# Two signals within so many seconds are one.
+SAME_SIGNAL = 1.0
 ASSISTANT_FOLDER = "assistant"
 
 
@@ -196,7 +199,7 @@ class Trainer:
         self._optimizer.zero_grad()
         sums = torch.zeros(3)
         for part, told in self._parts(batch, conversations):
-            banks = [self._banks.bank(r) for r in part.references] if part.references[0] else None
+            banks = [self._banks.bank(names) for names in part.references]
             with accelerator.autocast():
                 found = self.assistant(part, told, banks)
             loss = (
@@ -340,10 +343,14 @@ class Trainer:
         language_model = self.assistant.language_model
         if language_model is not None and self.arguments.gradient_checkpointing:
             # transformers checkpoints only in training mode; a LLaMA has no dropout to wake.
-            language_model.model.train()
-            language_model.model.gradient_checkpointing_enable(  # type: ignore[operator]
-                gradient_checkpointing_kwargs={"use_reentrant": False}
+            model: Any = language_model.model
+            model.train()
+            # Its name in older transformers.
+            former = "gradient_checkpointing_enable"
+            enable = getattr(model, "activation_checkpointing_enable", None) or getattr(
+                model, former
             )
+            enable({"use_reentrant": False})
 
     def _instruction_rows(self) -> InstructionRows | None:
         if self.arguments.instructions is None:
@@ -355,13 +362,16 @@ class Trainer:
     def _stopping_on_signals(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM end the run after the step; a second Ctrl-C at once."""
 
+        first = math.inf
+
         def stop(number: int, _: object) -> None:
-            # A launcher that got Ctrl-C too sends SIGTERM after it; that one is patient.
-            if self._asked and number == signal.SIGINT:
-                raise KeyboardInterrupt
+            nonlocal first
             if self._asked:
+                # Launchers pass on the Ctrl-C that reached this process already.
+                if number == signal.SIGINT and time.monotonic() > first + SAME_SIGNAL:
+                    raise KeyboardInterrupt
                 return
-            self._asked = True
+            self._asked, first = True, time.monotonic()
             if self.accelerator.is_main_process:
                 tqdm.write("stopping after this step; again to stop at once", sys.stderr)
 
@@ -374,15 +384,17 @@ class Trainer:
 
     def _ahead(self) -> Iterator[Batch]:
         """The batches that are left; their workers outlive a signal to the whole group."""
-        loader = self._batches.loader(self.step)
-        # Blocked signals stay blocked in the workers, which end with this process; those that
-        # come now are not lost.
-        stopping = {signal.SIGINT, signal.SIGTERM}
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
-        try:
-            return iter(loader)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        batches = self._batches.loader(self.step)
+        if self.arguments.workers:
+            # Started later, it would unblock the signals again.
+            resource_tracker.ensure_running()
+        # Workers start with the first batch. A signal that is blocked stays blocked in them, and
+        # they end with this process; here it is only late.
+        with _blocked(signal.SIGINT, signal.SIGTERM):
+            first = next(batches, None)
+        if first is not None:
+            yield first
+            yield from batches
 
     def _progress(self) -> tqdm:
         watched = self.accelerator.is_main_process and sys.stderr.isatty()
@@ -397,7 +409,7 @@ class Trainer:
         left = timedelta(seconds=round(seconds_per_step * (self.total_steps - self.step)))
         print(
             f"step {self.step}/{self.total_steps}  loss {losses['loss']:.4f}  "
-            f"{row['rows_per_second']} rows/s  about {left} left",
+            f"{float(row['rows_per_second']):.1f} rows/s  about {left} left",
             file=sys.stderr,
             flush=True,
         )
@@ -409,6 +421,18 @@ class Trainer:
                 tqdm.write(
                     f"anomalygpt: skipped, another photo takes its place: {reason}", sys.stderr
                 )
+
+
+@contextmanager
+def _blocked(*signals: signal.Signals) -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def learning_rate(arguments: TrainingArguments, step: int, total: int) -> float:

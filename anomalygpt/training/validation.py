@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
 
 _ANSWER = GenerationOptions(max_new_tokens=40)
+
+# In this order: "upper middle" becomes "top center" and then "top".
+_OTHER_NAMES = (
+    ("upper", "top"),
+    ("lower", "bottom"),
+    ("(?:middle|centre)", "center"),
+    ("(top|bottom) center", r"\1"),
+    ("center (left|right)", r"\1"),
+)
 
 
 class Validation:
@@ -117,14 +127,14 @@ def place_accuracy(named: Sequence[set[str]], places: Sequence[Collection[str]])
 
 
 def places_in(answer: str) -> set[str]:
-    """The cells of the 3×3 grid that an answer names, the longest name first: "top left" is not
-    also "top"."""
-    rest, found = answer.lower(), set()
-    for place in sorted(LOCATIONS, key=len, reverse=True):
-        if place in rest:
-            found.add(place)
-            rest = rest.replace(place, "")
-    return found
+    """The cells of the 3×3 grid that an answer names, also by the other names that the rich
+    dialogues have for them."""
+    text = answer.lower()
+    for other, name in _OTHER_NAMES:
+        text = re.sub(rf"\b{other}\b", name, text)
+    # The longest first: "top left" is not also "top".
+    places = sorted(LOCATIONS, key=len, reverse=True)
+    return set(re.findall(rf"\b(?:{'|'.join(places)})\b", text))
 
 
 def best_threshold(scores: Tensor, damaged: Tensor) -> tuple[float, float]:
