@@ -22,20 +22,42 @@ two processes; without it there is one for each GPU.
 TEXT
 }
 
-# train LAYOUT DATA OUTPUT [options]: check, then accelerate launch.
+# Accelerate's launcher without its stack traces: the training has said in one line what happened,
+# and its status becomes ours.
+launcher='
+import logging, sys
+from accelerate.commands.launch import launch_command, launch_command_parser
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+logging.disable()
+try:
+    launch_command(launch_command_parser().parse_args())
+except ChildFailedError as error:
+    status = error.get_first_failure()[1].exitcode
+    sys.exit(status if status >= 0 else 128 - status)
+except SignalException as error:
+    sys.exit(128 + error.sigval)
+'
+
+# train LAYOUT DATA OUTPUT [options]: check, then one process, or several with accelerate launch.
 train() {
-    local layout=$1 data=$2 output=$3 processes launch
+    local layout=$1 data=$2 output=$3 status=0 processes
     shift 3
-    anomalygpt data check "$data" --dataset "$layout" || {
-        [ $? -eq 1 ] && echo "anomalygpt: repair the data set, or choose --categories without errors" >&2
-        exit 1
-    }
+    anomalygpt data check "$data" --dataset "$layout" || status=$?
+    [ $status -ne 1 ] || fail "repair the data set as said above, then run this again"
+    [ $status -eq 0 ] || exit $status
     anomalygpt train "$data" "$output" --layout "$layout" "$@" --check || exit $?
     processes=${PROCESSES:-$(python -c 'import torch; print(max(1, torch.cuda.device_count()))')}
-    launch=(--num_machines 1 --num_processes "$processes" --mixed_precision no --dynamo_backend no)
-    [ "$processes" -gt 1 ] && launch+=(--multi_gpu)
-    # Ctrl-C is for the training itself, which saves; the launcher would die of it at once.
+    [[ $processes =~ ^[1-9][0-9]*$ ]] || fail "PROCESSES is a number from 1 on, got '$processes'"
+    # exec: a signal for this script is then one for the training, which saves before it ends.
+    if [ "$processes" -eq 1 ]; then
+        exec python -m anomalygpt train "$data" "$output" --layout "$layout" "$@"
+    fi
+    # Ctrl-C reaches the processes themselves; the launcher would end them while they save.
     trap '' INT
-    accelerate launch --quiet "${launch[@]}" -m anomalygpt train "$data" "$output" \
-        --layout "$layout" "$@"
+    export TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGHUP,SIGQUIT
+    exec python -c "$launcher" --num_machines 1 --num_processes "$processes" --multi_gpu \
+        --main_process_port 0 --mixed_precision no --dynamo_backend no \
+        -m anomalygpt train "$data" "$output" --layout "$layout" "$@"
 }

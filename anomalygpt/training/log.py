@@ -27,7 +27,7 @@ FIGURES = (
 COLUMNS = (
     "step", "epoch", "kind", "seconds", "rows_per_second", "learning_rate", "gradient_norm",
     *LOSSES,
-    *(f"validation_{name}" for name in (*LOSSES, *FIGURES)),
+    *(f"validation_{name}" for name in (*LOSSES, *FIGURES, "threshold")),
 )  # fmt: skip
 
 

@@ -40,6 +40,14 @@ MOST_SKIPPED = 20
 
 _KEPT_PHOTOS = 4
 
+# Names of defect folders that can be said in a sentence; "uneven" or "bad" cannot.
+_NOUNS = frozenset(
+    (
+        *("blowhole", "break", "bubble", "burr", "chip", "crack"),
+        *("cut", "dent", "hole", "scratch", "stain", "thread"),
+    )
+)
+
 # Second number of the seeds, so that no two uses of chance draw the same numbers.
 _ORDER, _ROW, _SIDE = range(3)
 
@@ -149,7 +157,7 @@ class InspectionRows:
         defects: tuple[Defect, ...] = ()
         if sample.is_anomalous:
             mask = self._real_mask(sample)
-            defects = find_defects(mask, sample.kind)
+            defects = find_defects(mask, sample.kind if sample.kind in _NOUNS else None)
         elif damaged:
             sources = self._readable(photos, 1, generator, skipped) or [sample.image]
             source = self._load(sources[0])
