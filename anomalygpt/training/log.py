@@ -87,7 +87,7 @@ def draw_curves(rows: Sequence[Mapping[str, str]]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 4.5), dpi=100, layout="constrained")
+    figure = Figure(figsize=(12, 5), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     losses, figures = figure.subplots(1, 2)
     for number, name in enumerate(LOSSES):
@@ -104,11 +104,11 @@ def draw_curves(rows: Sequence[Mapping[str, str]]) -> bytes:
         if len(steps):
             figures.plot(steps, values, "o-", markersize=3, label=name.replace("_", " "))
     losses.set(title="losses", xlabel="step", yscale="log")
-    figures.set(title="held-out simulated data", xlabel="step", ylim=(0, 1.02))
-    for axes in (losses, figures):
+    figures.set(title="held-out simulated data", xlabel="step", ylim=(-0.02, 1.02))
+    for axes, columns in ((losses, 4), (figures, 3)):
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.13))
     packed = io.BytesIO()
     figure.savefig(packed, format="png")
     return packed.getvalue()

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing import resource_tracker
@@ -148,6 +148,7 @@ class Trainer:
             if main and self._held_out is not None
             else None
         )
+        self._tell_skipped(self._validation.skipped if self._validation else ())
         self._begun = time.monotonic() - (self._log.seconds if self._log else 0.0)
         self._step_time = time.monotonic()
         if self.step == 0:
@@ -169,7 +170,7 @@ class Trainer:
         losses = self._optimise(batch)
         self.step += 1
         arguments, last = self.arguments, self.step == self.total_steps
-        self._tell_skipped(batch)
+        self._tell_skipped(batch.skipped)
         bar.set_postfix(loss=f"{losses['loss']:.3f}", refresh=False)
         bar.update()
         figures = {}
@@ -414,8 +415,8 @@ class Trainer:
             flush=True,
         )
 
-    def _tell_skipped(self, batch: Batch) -> None:
-        for reason in batch.skipped:
+    def _tell_skipped(self, reasons: Iterable[str]) -> None:
+        for reason in reasons:
             if reason not in self._told:
                 self._told.add(reason)
                 tqdm.write(

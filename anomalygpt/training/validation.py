@@ -44,7 +44,11 @@ _OTHER_NAMES = (
 
 
 class Validation:
-    """Losses and figures of an assistant on rows that no training step sees."""
+    """Losses and figures of an assistant on rows that no training step sees.
+
+    Attributes:
+        skipped: why photos were replaced by others.
+    """
 
     def __init__(
         self, arguments: TrainingArguments, rows: InspectionRows, banks: ReferenceBanks
@@ -53,6 +57,7 @@ class Validation:
         self._arguments = arguments
         self._banks = banks
         made: list[Row] = [rows.row(number, with_references=True) for number in range(count)]
+        self.skipped = [reason for row in made for reason in row.skipped]
         size = arguments.micro_batch_size
         self._batches = [Batch.of(made[start : start + size]) for start in range(0, count, size)]
 

@@ -78,7 +78,7 @@ def script(tmp_path: Path) -> Script:
             env={**kept, "VIRTUAL_ENV": str(environment), **variables},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         made = [json.loads(line) for line in calls.read_text().splitlines()]
