@@ -21,7 +21,7 @@ from tqdm import tqdm
 from anomalygpt.cli import OK, SOME_FAILED
 from anomalygpt.errors import ConfigError, ImageError, OutputError, SourceError
 from anomalygpt.image_io import MIN_SIDE, load_image, write_atomically
-from anomalygpt.visualization import save_image
+from anomalygpt.visualization import picture_format, save_image
 from simulation import SimulatedAnomaly, profile_for, simulate
 from simulation.dialogues import Facts, facts_of, inspection_dialogue, published_dialogue
 
@@ -126,6 +126,7 @@ def _check_outputs(options: argparse.Namespace, paths: Sequence[Path]) -> None:
     if options.preview:
         if options.preview.is_dir():
             raise OutputError(f"{options.preview} is a folder; give --preview the name of a file")
+        picture_format(options.preview)
         if options.preview.resolve() in {path.resolve() for path in paths}:
             raise OutputError(
                 f"{options.preview} is one of the photos and would be overwritten; choose another"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from anomalygpt.errors import ConfigError, ImageError, OutputError
 from anomalygpt.image_io import ImageSource, load_image, write_atomically
 from anomalygpt.results import Inspection, Region
 
-_FORMATS = {
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 92}),
     ".jpeg": ("JPEG", {"quality": 92}),
@@ -115,16 +116,25 @@ def save_image(image: Image.Image, path: str | Path) -> Path:
     Raises:
         OutputError: another suffix, no space, no permission, or the place is taken by a folder.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise OutputError(f"a picture is saved as {known}; got {str(path)!r}")
-    kind, options = _FORMATS[suffix]
+    kind, options = picture_format(path)
     picture = image.convert("RGB") if kind == "JPEG" else image
     try:
         return write_atomically(path, lambda file: picture.save(file, format=kind, **options))
     except ValueError as error:  # a side beyond what the format can hold
         raise OutputError(f"{path} cannot be written as {kind}: {error}; use .png") from error
+
+
+def picture_format(path: str | Path) -> tuple[str, dict[str, Any]]:
+    """The format that a picture's name asks for, and Pillow's options for it.
+
+    Raises:
+        OutputError: another suffix.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise OutputError(f"a picture is saved as {known}; got {str(path)!r}")
+    return _FORMATS[suffix]
 
 
 def _inspected_photo(image: ImageSource, inspection: Inspection) -> Image.Image:
