@@ -25,14 +25,19 @@ TEXT
 # Accelerate's launcher without its stack traces: the training has said in one line what happened,
 # and its status becomes ours.
 launcher='
-import logging, sys
+import logging, socket, sys
 from accelerate.commands.launch import launch_command, launch_command_parser
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 logging.disable()
+with socket.socket() as listener:
+    # A free port: a second training on this machine must not meet the first.
+    listener.bind(("", 0))
+    port = str(listener.getsockname()[1])
 try:
-    launch_command(launch_command_parser().parse_args())
+    options = ["--main_process_port", port, *sys.argv[1:]]
+    launch_command(launch_command_parser().parse_args(options))
 except ChildFailedError as error:
     status = error.get_first_failure()[1].exitcode
     sys.exit(status if status >= 0 else 128 - status)
@@ -58,6 +63,6 @@ train() {
     trap '' INT
     export TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGHUP,SIGQUIT
     exec python -c "$launcher" --num_machines 1 --num_processes "$processes" --multi_gpu \
-        --main_process_port 0 --mixed_precision no --dynamo_backend no \
+        --mixed_precision no --dynamo_backend no \
         -m anomalygpt train "$data" "$output" --layout "$layout" "$@"
 }

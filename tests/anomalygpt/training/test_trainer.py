@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -470,6 +471,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return str(listener.getsockname()[1])
+
+
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     """Start a process group of its own, as a terminal does."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -541,8 +548,9 @@ def test_two_processes_are_one_with_the_same_batch(
     launch = command("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
     process = start(
         [
-            *launch, "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no",
-            "--dynamo_backend", "no", "-m", "anomalygpt", *as_options(two),
+            *launch, "--num_machines", "1", "--main_process_port", free_port(),
+            "--mixed_precision", "no", "--dynamo_backend", "no",
+            "-m", "anomalygpt", *as_options(two),
         ]
     )  # fmt: skip
     try:
