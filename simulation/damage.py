@@ -330,7 +330,8 @@ def _shift(
     if darker:
         trials.sort(key=lambda trial: trial[0])
     sample = values[:: max(1, len(values) // 500)]
-    best, best_change = _NEUTRAL, -1.0
+    best: np.ndarray = _NEUTRAL
+    best_change = -1.0
     for sign, growth in trials:
         shift = (sign * growth * strength * tint).astype(np.float32)
         change = np.abs(np.clip(sample + shift, 0, 255) - sample).mean(axis=1)
