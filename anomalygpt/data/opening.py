@@ -129,7 +129,7 @@ def find_layout(root: Path, layout: str = "auto") -> str:
         if not _accepts(root, layout, fitting):
             raise DataError(
                 f"{shown(root)} is not in the layout of {LAYOUTS[layout].title}: looked for "
-                f"{LAYOUTS[layout].needs}, found {_contents(root)}{_hint(root)}"
+                f"{LAYOUTS[layout].needs}, found {_contents(root)}{_hint(root, layout, fitting)}"
             )
         return layout
     if len(fitting) > 1:
@@ -141,7 +141,7 @@ def find_layout(root: Path, layout: str = "auto") -> str:
         looked_for = "; ".join(f"{each.needs} ({each.title})" for each in LAYOUTS.values())
         raise DataError(
             f"{shown(root)} has no layout that is known. Found: {_contents(root)}. Looked for: "
-            f"{looked_for}{_hint(root)}"
+            f"{looked_for}{_hint(root, layout, fitting)}"
         )
     return fitting[0]
 
@@ -168,9 +168,13 @@ def _accepts(root: Path, layout: str, fitting: Collection[str]) -> bool:
     return layout in fitting or (layout == "folder" and bool(photos(root)))
 
 
-def _hint(root: Path) -> str:
-    """The subfolders that are data sets by themselves, which happens with unpacked archives."""
-    inner = [folder for folder in subfolders(root)[:50] if _fitting(folder)]
+def _hint(root: Path, layout: str, fitting: Sequence[str]) -> str:
+    """What the folder is instead, or its subfolders that are data sets by themselves, which
+    happens with unpacked archives."""
+    if fitting:
+        return f". It is {' or '.join(LAYOUTS[name].title for name in fitting)}"
+    wanted = {layout} if layout != "auto" else set(LAYOUTS)
+    inner = [folder for folder in subfolders(root)[:50] if wanted & set(_fitting(folder))]
     if not inner:
         return ". The layouts are described in docs/data.md"
     return f". A data set lies in {_listed([folder.name for folder in inner])}: give that folder"

@@ -155,6 +155,10 @@ class TrainingArguments:
             raise ConfigError(
                 f"validation_share is a share from 0 to below 1, got {self.validation_share}"
             )
+        if len(self.prompt_channels) != 5 or min(self.prompt_channels) < 1:
+            raise ConfigError(
+                f"prompt_channels are five positive channel counts, got {self.prompt_channels}"
+            )
         if not self.shots or min(self.shots) < 1:
             raise ConfigError(f"shots are numbers of references from 1 on, got {self.shots}")
         if self.max_steps is not None and self.max_steps < 1:
@@ -162,9 +166,10 @@ class TrainingArguments:
 
     def _check_start(self) -> None:
         if (self.model is None) == (self.encoder is None):
+            given = "neither was given" if self.model is None else "both were given"
             raise ConfigError(
                 "training starts from an assistant (--model FOLDER) or from an image encoder "
-                "(--encoder NAME --encoder-weights FILE); give one of them"
+                f"(--encoder NAME --encoder-weights FILE), {given}; give one of them"
             )
         if self.model is not None and (self.encoder_weights or self.language_model):
             raise ConfigError(
@@ -203,6 +208,9 @@ class TrainingArguments:
         for setting in dataclasses.fields(self):
             name = setting.name
             if setting.metadata.get("free") or name == "output":
+                continue
+            # "auto" is decided by the data set, which has not changed.
+            if name == "layout" and "auto" in (former.get(name), now[name]):
                 continue
             if former.get(name) != now[name]:
                 raise ConfigError(

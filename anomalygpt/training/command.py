@@ -32,6 +32,9 @@ def train(options: argparse.Namespace) -> int:
     from anomalygpt.training.trainer import ASSISTANT_FOLDER, Trainer
 
     trainer = Trainer(arguments, resume=options.resume)
+    if options.resume and trainer.accelerator.is_main_process:
+        begun = f"going on from step {trainer.step} of {trainer.total_steps}"
+        print(begun if trainer.step else "nothing to resume here: a new run", file=sys.stderr)
     complete = trainer.run()
     if not trainer.accelerator.is_main_process:
         return OK if complete else INTERRUPTED
@@ -79,21 +82,24 @@ def _has_gpu() -> bool:
 
 
 def check(arguments: TrainingArguments) -> str:
-    """Look at data and weights without loading them, and say what would be done.
+    """Look at data and weights, and say what would be done.
 
     Raises:
-        AnomalyGPTError: something is missing.
+        AnomalyGPTError: something is missing, or does not fit.
     """
     from anomalygpt.training.start import check_weights, training_data
 
     output = Path(arguments.output)
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{output} is a file; name a folder for the run")
-    weights = check_weights(arguments)
+    lines = [check_weights(arguments)]
     data = training_data(arguments)
     real = sum(sample.is_anomalous for sample in data.samples)
-    return (
-        f"{weights}\n"
+    count = len({sample.category for sample in data.samples})
+    lines.append(
         f"photos: {len(data.samples) - real} good and {real} with real defects to train on, "
-        f"{len(data.held_out)} held out, in {len(data.normal_photos)} categories"
+        f"{len(data.held_out)} held out, in {count} {'category' if count == 1 else 'categories'}"
     )
+    if not data.held_out:
+        lines.append("too few photos to hold one out: no validation, the last weights are kept")
+    return "\n".join([*lines, "ready to train: yes"])

@@ -200,7 +200,7 @@ def trainable_parameters(assistant: AnomalyGPT) -> dict[str, nn.Parameter]:
 
 
 def check_weights(arguments: TrainingArguments) -> str:
-    """See that the weights to start from are there, without reading them.
+    """See that the weights to start from are there, and that a small encoder's fit it.
 
     Returns:
         A line that names them.
@@ -218,4 +218,6 @@ def check_weights(arguments: TrainingArguments) -> str:
     weights = arguments.encoder_weights
     if weights is not None:
         weights = str(resolve(weights, kind="file", what=f"{arguments.encoder}'s weights"))
+        if arguments.encoder != "imagebind_huge":  # 4 GB are not read twice
+            open_encoder(str(arguments.encoder), weights, dict(arguments.encoder_options) or None)
     return f"start: encoder {arguments.encoder} ({weights or 'by name'}), language model {words}"

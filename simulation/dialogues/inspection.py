@@ -231,8 +231,11 @@ def _part_words(category: str | None) -> dict[str, str]:
 
 
 def _with_plain_kinds(facts: Facts) -> Facts:
+    """Kinds as people name them. A "patch" of another photo is not one; it stays unnamed."""
     defects = tuple(
-        dataclasses.replace(defect, kind=plain_words(defect.kind or "") or None)
+        dataclasses.replace(
+            defect, kind=plain_words("" if defect.kind == "patch" else defect.kind or "") or None
+        )
         for defect in facts.defects
     )
     return dataclasses.replace(facts, defects=defects)

@@ -123,6 +123,19 @@ def _other(name: str, value: object) -> object:
     return value + 1 if isinstance(value, int) else f"{value}-other"
 
 
+def test_a_layout_that_was_found_out_is_the_layout_that_was_named(training_arguments, tmp_path):
+    training_arguments(layout="mvtec").save(tmp_path)
+    training_arguments(layout="auto").check_resumable(tmp_path)
+    with pytest.raises(ConfigError, match="layout="):
+        training_arguments(layout="visa").check_resumable(tmp_path)
+
+
+@pytest.mark.parametrize("channels", [(3,), (0, 0, 0, 0, 0)])
+def test_prompt_channels_are_five_counts(training_arguments, channels):
+    with pytest.raises(ConfigError, match="five positive"):
+        training_arguments(prompt_channels=channels)
+
+
 @pytest.mark.parametrize(
     "name",
     [f.name for f in dataclasses.fields(TrainingArguments) if f.name not in BESIDE_ENCODER],
@@ -130,10 +143,10 @@ def _other(name: str, value: object) -> object:
 def test_a_resumed_run_keeps_what_decides_the_weights(training_arguments, tmp_path, name):
     folder = tmp_path / "run" / "checkpoints" / "step-00000001"
     folder.mkdir(parents=True)
-    former = training_arguments()
+    former = training_arguments(layout="mvtec")
     former.save(folder)
     former.check_resumable(folder)
-    now = training_arguments(**{name: _other(name, getattr(former, name))})
+    now = training_arguments(**{"layout": "mvtec", name: _other(name, getattr(former, name))})
     assert now != former
     if name in FREE:
         now.check_resumable(folder)

@@ -112,8 +112,14 @@ def test_check_says_what_would_be_done_and_does_nothing(
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         f"start: {assistant_folder}",
-        "photos: 9 good and 0 with real defects to train on, 1 held out, in 1 categories",
+        "photos: 9 good and 0 with real defects to train on, 1 held out, in 1 category",
+        "ready to train: yes",
     ]
+    alone = anomalygpt(
+        *("train", discs, tmp_path / "run", "--model", assistant_folder),
+        *("--check", "--validation-share", "0"),
+    )
+    assert "no validation, the last weights are kept" in alone.out
     supervised = anomalygpt(
         *("train", discs, tmp_path / "run", "--model", assistant_folder),
         *("--check", "--supervised", "--validation-share", "0.5"),
@@ -130,6 +136,10 @@ def test_a_run_from_the_command_line(anomalygpt, discs, assistant_folder, tmp_pa
     assert ran.out == f"trained: {run / 'assistant'}; use it with --model\n"
     (line,) = ran.err.splitlines()
     assert line.startswith("step 2/2  loss ")
+    resumed = anomalygpt(
+        *given, "--max-steps", 2, "--batch-size", 2, "--validation-rows", 0, "--resume"
+    )
+    assert resumed.err == "going on from step 2 of 2\n"
     again = anomalygpt(*given, "--max-steps", 2, "--batch-size", 2, "--validation-rows", 0)
     assert again.status == 2
     assert "saved up to step 2; add --resume to go on with it" in again.error

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.errors import ConfigError, DataError, SourceError
+from anomalygpt.errors import CheckpointError, ConfigError, DataError, SourceError
 from anomalygpt.language_model import LanguageModel
 from anomalygpt.training.start import (
     check_weights,
@@ -279,15 +279,13 @@ def test_an_adapter_that_came_along_is_trained_with_lora_alone(
         assert ("language_model" in _trained_parts(assistant)) == trained
 
 
-def test_weights_are_looked_for_without_reading_them(
+def test_weights_are_looked_for_without_reading_a_language_model(
     training_arguments, new_assistant, tmp_path, monkeypatch
 ):
     def refuse(*_, **__):
         raise AssertionError("weights were read")
 
-    monkeypatch.setattr(timm, "create_model", refuse)
     monkeypatch.setattr(LanguageModel, "from_pretrained", refuse)
-    monkeypatch.setattr(torch, "load", refuse)
     assert training_arguments().model in check_weights(training_arguments())
     new = new_assistant()
     assert new.encoder_weights in check_weights(new)
@@ -307,3 +305,6 @@ def test_weights_are_looked_for_without_reading_them(
     ):
         with pytest.raises(SourceError, match="none"):
             check_weights(wrong)
+    foreign = dataclasses.replace(new, encoder="resnet18", encoder_options={})
+    with pytest.raises(CheckpointError, match="missing"):
+        check_weights(foreign)

@@ -410,7 +410,9 @@ def facts_and_truth(generator: np.random.Generator) -> tuple[Facts, Truth]:
     masks, kinds = draw(generator)
     defects = [Defect.from_mask(mask, kind) for mask, kind in zip(masks, kinds, strict=True)]
     shape = masks[0].shape if masks else (60, 60)
-    return facts_of(defects, (shape[0], shape[1])), Truth.of(masks, kinds)
+    # A patch is what was simulated, not a kind of damage that people know.
+    named = [None if kind == "patch" else kind for kind in kinds]
+    return facts_of(defects, (shape[0], shape[1])), Truth.of(masks, named)
 
 
 @pytest.fixture
