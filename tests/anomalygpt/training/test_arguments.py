@@ -92,7 +92,7 @@ def test_what_is_saved_makes_the_same_again(training_arguments, tmp_path):
 # Another allowed value for each kind of value that the settings have.
 OTHER: dict[str, object] = {
     "data": "elsewhere",
-    "layout": "mvtec",
+    "layout": "visa",
     "categories": ("disc",),
     "instructions": "folder",
     "model": "another",
