@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -18,14 +16,10 @@ from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputE
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import list_images
 from anomalygpt.model import AnomalyGPT
+from anomalygpt.progress import with_bar
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image
 from decoder import MemoryBank
-
-Item = TypeVar("Item")
-
-# Bars come up for work that takes longer than this, in seconds.
-BAR_DELAY = 2.0
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -44,7 +38,7 @@ def inspect(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     failed = 0
-    for path, inspection in zip(paths, _with_bar(found, len(paths), "photos"), strict=True):
+    for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
         if isinstance(inspection, ImageError):
             failed += 1
             _say(f"anomalygpt: skipped: {inspection}")
@@ -150,32 +144,13 @@ def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
     """Encode the references one by one, with a bar where there are many of them."""
     bank = MemoryBank(assistant.encoder_id)
     paths = _reference_paths(options)
-    for path in _with_bar(paths, len(paths), "references"):
+    for path in with_bar(paths, len(paths), "references"):
         assistant.remember([path], rotations=options.rotations, flips=options.flips, bank=bank)
     return bank
 
 
 def _reference_paths(options: argparse.Namespace) -> list[Path]:
     return list_images(options.reference) if options.reference else []
-
-
-def _with_bar(items: Iterable[Item], total: int, unit: str) -> Iterator[Item]:
-    # tqdm's own `delay` still draws an empty bar as soon as anything else is printed.
-    shown = total > 1 and _is_watched()
-    begun, bar = time.monotonic(), None
-    for count, item in enumerate(items):
-        if bar is None and shown and time.monotonic() - begun > BAR_DELAY:
-            bar = tqdm(total=total, initial=count, unit=f" {unit}")
-        yield item
-        if bar is not None:
-            bar.update()
-    if bar is not None:
-        bar.close()
-
-
-def _is_watched() -> bool:
-    """Whether stderr is a terminal; a log file gets no bar."""
-    return sys.stderr.isatty()
 
 
 def _say(message: str) -> None:

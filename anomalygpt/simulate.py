@@ -21,6 +21,7 @@ from tqdm import tqdm
 from anomalygpt.cli import OK, SOME_FAILED
 from anomalygpt.errors import ConfigError, ImageError, OutputError, SourceError
 from anomalygpt.image_io import MIN_SIDE, load_image, write_atomically
+from anomalygpt.progress import with_bar
 from anomalygpt.visualization import picture_format, save_image
 from simulation import SimulatedAnomaly, profile_for, simulate
 from simulation.dialogues import Facts, facts_of, inspection_dialogue, published_dialogue
@@ -41,8 +42,6 @@ _LINE = 16
 _PAPER, _INK, _FAINT, _QUESTION = (255, 255, 255), (20, 20, 20), (120, 120, 120), (20, 70, 150)
 _LABEL_COLOUR = (255, 90, 0)
 
-# Seconds of work before a bar comes up.
-_BAR_DELAY = 2.0
 
 Dialogue = list[tuple[str, str]]
 
@@ -88,15 +87,11 @@ def run(options: argparse.Namespace) -> int:
     _check_outputs(options, paths)
     photos = _Photos(paths, options.size)
     panels, lines = [], []
-    with tqdm(
-        total=options.count, unit=" photos", delay=_BAR_DELAY, disable=None, leave=False
-    ) as bar:
-        for example in _examples(photos, options):
-            if options.preview:
-                panels.append(_cell(example))
-            if options.output:
-                lines.append(_write_example(example, options))
-            bar.update()
+    for example in with_bar(_examples(photos, options), options.count):
+        if options.preview:
+            panels.append(_cell(example))
+        if options.output:
+            lines.append(_write_example(example, options))
     if options.output:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomically(options.output / "examples.jsonl", lambda file: file.write(text.encode()))

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from anomalygpt import GenerationOptions, Inspection, commands
+from anomalygpt import GenerationOptions, Inspection, commands, progress
 from anomalygpt.cli import main, parse_options
 from anomalygpt.errors import ConfigError, DeviceError
 
@@ -232,8 +232,8 @@ def test_progress_is_drawn_on_a_terminals_stderr_only(
     anomalygpt, parts, encoder_options, monkeypatch, terminal
 ) -> None:
     """A log file gets no bar, and stdout never does."""
-    monkeypatch.setattr(commands, "BAR_DELAY", -1.0)
-    monkeypatch.setattr(commands, "_is_watched", lambda: terminal)
+    monkeypatch.setattr(progress, "BAR_DELAY", -1.0)
+    monkeypatch.setattr(progress, "is_watched", lambda: terminal)
     ran = anomalygpt(
         *("inspect", parts, "-r", parts / "good.png", parts / "other.png"),
         *(*encoder_options, "--json", "--batch-size", 1),

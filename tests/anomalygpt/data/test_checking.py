@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anomalygpt.data import checking, command
+from anomalygpt import progress
+from anomalygpt.data import checking
 from anomalygpt.errors import DataError
 
 LAYOUTS = ["mvtec", "visa", "loco", "folder", "pairs"]
@@ -376,7 +377,7 @@ class Terminal:
 
 @pytest.mark.parametrize("delay", [0.0, 60.0])
 def test_a_bar_for_long_work(mvtec: Path, anomalygpt, monkeypatch, delay: float) -> None:
-    monkeypatch.setattr(command, "BAR_DELAY", delay)
+    monkeypatch.setattr(progress, "BAR_DELAY", delay)
     monkeypatch.setattr(sys, "stderr", Terminal())
     stderr = sys.stderr
     assert anomalygpt("data", "check", mvtec).status == 0
