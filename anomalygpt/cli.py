@@ -1,4 +1,4 @@
-"""The command line: `anomalygpt inspect`, `chat`, `convert`.
+"""The command line: `anomalygpt inspect`, `chat`, `train`, `evaluate` and others.
 
 This module only reads arguments; what needs torch is imported when a command runs, so that
 `--help` answers at once. Errors are one line on stderr and exit status 2.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from anomalygpt import __version__
 from anomalygpt.errors import AnomalyGPTError, ConfigError
+from anomalygpt.evaluation.options import add_evaluate
 from anomalygpt.training.options import add_train
 
 OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -24,6 +25,7 @@ OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = build_parser().parse_args(arguments)
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _command(options.command)(options)
         sys.stdout.flush()
@@ -55,6 +57,7 @@ _COMMANDS = {
     "simulate": ("anomalygpt.simulate", "run"),
     "data": ("anomalygpt.data.command", "run"),
     "train": ("anomalygpt.training.command", "train"),
+    "evaluate": ("anomalygpt.evaluation.command", "run"),
 }
 
 
@@ -93,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_data(commands)
     add_train(commands)
+    add_evaluate(commands, _add_model_options)
     return parser
 
 
@@ -107,7 +111,7 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
         "images", nargs="+", metavar="IMAGE", help="photos, folders of photos, or patterns"
     )
     _add_part_options(parser)
-    _add_model_options(parser)
+    _add_formulation(_add_model_options(parser))
     parser.add_argument(
         "--map-only", action="store_true", help="draw the map only; needs no language model"
     )
@@ -131,7 +135,7 @@ def _add_chat(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("image", metavar="IMAGE", help="the photo")
     _add_part_options(parser)
-    _add_model_options(parser)
+    _add_formulation(_add_model_options(parser))
     parser.add_argument(
         "--max-new-tokens", type=_positive, default=128, metavar="N", help="longest answer"
     )
@@ -165,7 +169,7 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
+def _add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -174,7 +178,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--encoder",
         metavar="NAME",
-        help="an image encoder alone instead of a model, for --map-only: a timm name, "
+        help="an image encoder alone instead of a model, for maps without words: a timm name, "
         "clip/NAME or imagebind_huge",
     )
     group.add_argument("--encoder-weights", metavar="FILE", help="its weight file")
@@ -186,15 +190,19 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="its input_size, mean, std, stages or resize, or an argument of its architecture",
     )
-    group.add_argument(
-        "--formulation",
-        choices=["normalised", "published"],
-        help="how distances become a map; by default what the model was made for",
-    )
     group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
     group.add_argument("--dtype", default="auto", help="auto (default), float32, bfloat16, float16")
     group.add_argument(
         "--quantization", choices=["4bit", "8bit"], help="smaller language model, on a GPU"
+    )
+    return group
+
+
+def _add_formulation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--formulation",
+        choices=["normalised", "published"],
+        help="how distances become a map; by default what the model was made for",
     )
 
 

@@ -27,7 +27,8 @@ def inspect(options: argparse.Namespace) -> int:
     paths = list_images(options.images)
     outputs = _output_names(paths)
     _check_outputs(options, outputs)
-    assistant = _assistant(options, needs_words=not options.map_only)
+    assistant = assistant_of(options, needs_words=not options.map_only)
+    _set_formulation(assistant, options)
     bank = _remember(assistant, options)
     found = assistant.inspect_batch(
         paths,
@@ -59,7 +60,8 @@ def inspect(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """`anomalygpt chat`: the verdict, then questions from the keyboard or a pipe."""
-    assistant = _assistant(options, needs_words=True)
+    assistant = assistant_of(options, needs_words=True)
+    _set_formulation(assistant, options)
     talk = assistant.chat(
         options.image,
         _remember(assistant, options),
@@ -108,7 +110,13 @@ def convert(options: argparse.Namespace) -> int:
     return OK
 
 
-def _assistant(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGPT:
+def assistant_of(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGPT:
+    """The assistant that --model or --encoder and their companions name.
+
+    Raises:
+        ConfigError, SourceError, CheckpointError: they do not go together, or are not there.
+        MissingPartError: words are needed, and an encoder alone has none.
+    """
     if options.encoder is None:
         if options.encoder_weights or options.encoder_option:
             raise ConfigError("--encoder-weights and --encoder-option need --encoder NAME")
@@ -135,9 +143,12 @@ def _assistant(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGPT:
             device=options.device,
             dtype=options.dtype,
         )
+    return assistant
+
+
+def _set_formulation(assistant: AnomalyGPT, options: argparse.Namespace) -> None:
     if options.formulation is not None:
         assistant.set_formulation(options.formulation)
-    return assistant
 
 
 def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:

@@ -49,12 +49,19 @@ if TYPE_CHECKING:
 # Photos of good parts, a single one, or a memory bank of them.
 References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
 
+# Patch tokens of a reference in all its turns, and of its simulated other photos, per stage.
+ReferenceViews: TypeAlias = "tuple[tuple[Tensor, ...], tuple[Tensor, ...]]"
+
 # Simulated other photos of each reference; they tell how much a good part differs from itself.
 VARIED_COPIES = 4
 VARIATION_SEED = 0
 
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
 VIEW_BATCH = 16
+
+# Which prompts the language model sees: base prompts and the map, base prompts alone (the paper's
+# ablation without a decoder), or none (without a prompt learner).
+Prompts: TypeAlias = Literal["map", "base", "none"]
 
 # One sentence of verdict; what comes after it is asked for in a chat.
 VERDICT_OPTIONS = GenerationOptions(max_new_tokens=64)
@@ -68,6 +75,7 @@ class AnomalyGPT(nn.Module):
     Attributes:
         config: what the parts were built from.
         name: what the assistant is called in results.
+        training_photos: SHA-256 of the photos it was trained on or chosen by, where that is known.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class AnomalyGPT(nn.Module):
             raise MissingPartError("a language model needs an image projection beside it")
         self.config = config
         self.name = name
+        self.training_photos: frozenset[str] = frozenset()
         self.encoder = encoder
         self.decoder = decoder
         self.prompt_learner = prompt_learner
@@ -244,7 +253,7 @@ class AnomalyGPT(nn.Module):
 
     def reference_views(
         self, reference: ImageSource, rotations: int = 1, flips: bool = False
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    ) -> ReferenceViews:
         """What `remember` puts into a memory bank for one reference.
 
         Returns:
@@ -320,14 +329,24 @@ class AnomalyGPT(nn.Module):
         return Evidence(photos, maps, scores, bank.names, raw, description)
 
     def judge(
-        self, evidence: Evidence, options: GenerationOptions | None = None
+        self,
+        evidence: Evidence,
+        options: GenerationOptions | None = None,
+        *,
+        prompts: Prompts = "map",
     ) -> list[Inspection]:
         """Let the language model say yes or no about each photo, and describe it in a sentence.
+
+        Args:
+            evidence: from `examine`.
+            options: length and sampling of the sentence.
+            prompts: "base" and "none" keep the map from the language model, to measure what it
+                adds; regions still come from the map.
 
         Raises:
             MissingPartError: there is no language model.
         """
-        dialogue = self.open_dialogue(evidence)
+        dialogue = self.open_dialogue(evidence, prompts)
         question = evidence.first_question(ANOMALY_QUESTION)
         dialogue.ask(question)
         probability = dialogue.probabilities().anomaly.tolist()
@@ -458,20 +477,23 @@ class AnomalyGPT(nn.Module):
         )
         return Chat(self, evidence)
 
-    def open_dialogue(self, evidence: Evidence) -> Dialogue:
+    def open_dialogue(self, evidence: Evidence, prompts: Prompts = "map") -> Dialogue:
         """A conversation that begins with photos and their maps.
 
         Raises:
             MissingPartError: there is no language model.
         """
-        return self.open_dialogue_about(evidence.photos.features.embedding, evidence.maps)
+        return self.open_dialogue_about(evidence.photos.features.embedding, evidence.maps, prompts)
 
-    def open_dialogue_about(self, embedding: Tensor, maps: Tensor) -> Dialogue:
+    def open_dialogue_about(
+        self, embedding: Tensor, maps: Tensor, prompts: Prompts = "map"
+    ) -> Dialogue:
         """A conversation that begins with encoded photos and maps.
 
         Args:
             embedding: (B, D), photos as a whole.
             maps: (B, S, S) in [0, 1].
+            prompts: which of the prompts the language model sees, see `judge`.
 
         Raises:
             MissingPartError: there is no language model.
@@ -481,8 +503,12 @@ class AnomalyGPT(nn.Module):
             place = projection.weight.device
             image = projection(embedding.to(place, projection.weight.dtype)).unsqueeze(1)
             # PandaGPT without AnomalyGPT's part has no prompt learner: it sees no map.
-            prompts = None if prompt_learner is None else prompt_learner(maps.to(place))
-        return language_model.start(image, prompts)
+            words = None
+            if prompt_learner is not None and prompts == "map":
+                words = prompt_learner(maps.to(place))
+            elif prompt_learner is not None and prompts == "base":
+                words = prompt_learner.base(len(maps))
+        return language_model.start(image, words)
 
     def _speech(self) -> tuple[PromptLearner | None, nn.Linear, LanguageModel]:
         if self.language_model is None or self.projection is None:

@@ -5,10 +5,13 @@ encoder.safetensors       image encoder (or shards with an index)
 decoder.safetensors       stage projections and states, where there is a text side
 prompt_learner.safetensors, projection.safetensors
 language_model/           Hugging Face format; adapter/ in it holds a LoRA that is not merged
+training_photos.txt       SHA-256 of the photos that it was trained on or chosen by, if it was
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +24,7 @@ from anomalygpt.checkpoints.writer import staged_folder
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig
 from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.encoders import build_encoder
-from anomalygpt.errors import ConfigError, SourceError
+from anomalygpt.errors import CheckpointError, ConfigError, SourceError
 from anomalygpt.model import AnomalyGPT
 from decoder import ImageDecoder
 from prompt_learner import PromptLearner
@@ -29,6 +32,10 @@ from prompt_learner import PromptLearner
 PRESETS = {"embedded": Path(__file__).parent / "weights" / "embedded"}
 LANGUAGE_MODEL = "language_model"
 ADAPTER = "adapter"
+TRAINING_PHOTOS = "training_photos.txt"
+
+_HEADING = "# SHA-256 of each photo that this assistant was trained on or chosen by"
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def load_assistant(
@@ -42,6 +49,7 @@ def load_assistant(
     """See `AnomalyGPT.from_pretrained`."""
     folder = assistant_folder(source)
     config = AnomalyGPTConfig.load(folder)
+    training_photos = load_training_photos(folder)
     if map_only:
         config = replace(config, prompt_learner=None, language_model=None)
     place = resolve_device(device)
@@ -52,7 +60,9 @@ def load_assistant(
     if decoder.has_text_side:
         load_module(decoder, folder / "decoder")
     parts = _language_parts(config, folder, device, dtype, quantization)
-    return AnomalyGPT(config, encoder, decoder.to(place), name=str(source), **parts)
+    assistant = AnomalyGPT(config, encoder, decoder.to(place), name=str(source), **parts)
+    assistant.training_photos = training_photos
+    return assistant
 
 
 def assistant_folder(source: str | Path) -> Path:
@@ -155,7 +165,43 @@ def save_assistant(assistant: AnomalyGPT, folder: Path) -> None:
             adapter = assistant.language_model.has_adapter
             config = replace(config, language_model=replace(config.language_model, adapter=adapter))
         config.save(staging)
+        if assistant.training_photos:
+            save_training_photos(assistant.training_photos, staging)
 
 
 def _language_modules(assistant: AnomalyGPT) -> list[nn.Module]:
     return [] if assistant.language_model is None else [assistant.language_model.model]
+
+
+def save_training_photos(hashes: Collection[str], folder: Path) -> None:
+    """Write `folder/training_photos.txt`, sorted, so that the same photos give the same file."""
+    text = "\n".join([_HEADING, *sorted(hashes)]) + "\n"
+    (folder / TRAINING_PHOTOS).write_text(text, encoding="utf-8", newline="\n")
+
+
+def load_training_photos(folder: Path) -> frozenset[str]:
+    """Read `folder/training_photos.txt`; empty where there is none, as beside published weights.
+
+    Raises:
+        CheckpointError: the file is damaged. Without it nobody could tell a photo that the
+            assistant knows from a new one.
+    """
+    path = folder / TRAINING_PHOTOS
+    advice = "copy the assistant's folder again"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); {advice}") from error
+    hashes = {number: line for number, line in enumerate(lines, 1) if line[:1] not in ("", "#")}
+    for number, line in hashes.items():
+        if not _HASH.fullmatch(line):
+            raise CheckpointError(
+                f"{path} is damaged: line {number} is {line[:70]!r}, not 64 hexadecimal digits; "
+                f"{advice}"
+            )
+    if not hashes:
+        # It is only written where there are some.
+        raise CheckpointError(f"{path} is damaged: it holds no hash; {advice}")
+    return frozenset(hashes.values())

@@ -128,6 +128,23 @@ class MemoryBank:
             del self._references[name]
             self._forget_derived()
 
+    def without(self, name: str) -> MemoryBank:
+        """The bank without one reference, to measure that one; its scale stays that of all.
+
+        Raises:
+            DecoderError: no reference has this name, or no other is left.
+        """
+        with self._lock:
+            others = {other: r for other, r in self._references.items() if other != name}
+            if len(others) == len(self._references) or not others:
+                raise DecoderError(
+                    f"no reference is left without {name!r}; there are {list(self.names)}"
+                )
+            scale = self.self_distances()
+        bank = MemoryBank(self.encoder)
+        bank._references, bank._self_distances = others, scale
+        return bank
+
     def distances(self, stages: Sequence[Tensor]) -> Tensor:
         """Cosine distance of every patch to the nearest patch of any reference.
 

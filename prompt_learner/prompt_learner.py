@@ -41,7 +41,7 @@ class PromptLearner(nn.Module):
             (B, base_prompts + 9, width): base prompts first, then the nine cells row by row.
             (B, base_prompts, width) without a map network.
         """
-        base = self.base_prompts.expand(len(anomaly_map), -1, -1)
+        base = self.base(len(anomaly_map))
         if not self.config.reads_map:
             return base
         planes = anomaly_map.unsqueeze(1).to(self.base_prompts.dtype)
@@ -49,6 +49,10 @@ class PromptLearner(nn.Module):
             planes = F.interpolate(planes, size=(MAP_SIZE, MAP_SIZE), mode="bilinear")
         cells = rearrange(self.meta_net(planes), "b c h w -> b (h w) c")
         return torch.cat([base, cells], dim=1)
+
+    def base(self, batch: int) -> Tensor:
+        """(batch, base_prompts, width): the prompts that do not depend on a map."""
+        return self.base_prompts.expand(batch, -1, -1)
 
 
 def _map_network(config: PromptLearnerConfig) -> nn.Sequential:

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from decoder import MemoryBank
 
 if TYPE_CHECKING:
-    from anomalygpt.model import AnomalyGPT
-
-Views = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+    from anomalygpt.model import AnomalyGPT, ReferenceViews
 
 
 class ReferenceBanks:
@@ -24,7 +21,7 @@ class ReferenceBanks:
         self._assistant = assistant
         self._rotations = rotations
         self._room = megabytes * 1024**2
-        self._views: OrderedDict[str, Views] = OrderedDict()
+        self._views: OrderedDict[str, ReferenceViews] = OrderedDict()
         self._size = 0
 
     def bank(self, references: Sequence[str]) -> MemoryBank:
@@ -39,7 +36,7 @@ class ReferenceBanks:
             bank.add(stages, name=str(number), varied=varied)
         return bank
 
-    def _of(self, path: str) -> Views:
+    def _of(self, path: str) -> ReferenceViews:
         if path in self._views:
             self._views.move_to_end(path)
             return self._views[path]
@@ -51,6 +48,6 @@ class ReferenceBanks:
         return views
 
 
-def _bytes(views: Views) -> int:
+def _bytes(views: ReferenceViews) -> int:
     tensors: list[torch.Tensor] = [*views[0], *views[1]]
     return sum(tensor.nbytes for tensor in tensors)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from torch import nn
 
 from anomalygpt.checkpoints import resolve
 from anomalygpt.config import AnomalyGPTConfig, LanguageModelConfig
-from anomalygpt.data import InspectionData, Sample, open_data
+from anomalygpt.data import InspectionData, Sample, hash_file, open_data
 from anomalygpt.encoders import TextEncoder, open_encoder
 from anomalygpt.errors import ConfigError, DataError
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.pretrained import assistant_folder
+from anomalygpt.progress import with_bar
 from anomalygpt.training.arguments import TrainingArguments
 from decoder import DecoderConfig, ImageDecoder
 from prompt_learner import PromptLearner, PromptLearnerConfig
@@ -40,6 +42,13 @@ class TrainingData:
     samples: Sequence[Sample]
     held_out: Sequence[Sample]
     normal_photos: Mapping[str, Sequence[Path]]
+
+    @property
+    def photos(self) -> set[Path]:
+        """Every photo that a run may look at: held-out ones choose its best weights."""
+        samples = [*self.samples, *self.held_out]
+        references = {sample.reference for sample in samples if sample.reference is not None}
+        return {sample.image for sample in samples} | references
 
 
 def training_data(arguments: TrainingArguments) -> TrainingData:
@@ -71,6 +80,15 @@ def training_data(arguments: TrainingArguments) -> TrainingData:
             "CATEGORY/train/good, see docs/data.md"
         )
     return TrainingData(samples, held_out, normal)
+
+
+def hash_photos(photos: Collection[Path]) -> frozenset[str]:
+    """SHA-256 of each photo; one that cannot be read is left out, training itself names it."""
+    hashes = set()
+    for photo in with_bar(sorted(photos), len(photos), "photos hashed"):
+        with suppress(DataError):
+            hashes.add(hash_file(photo))
+    return frozenset(hashes)
 
 
 def _by_category(samples: Sequence[Sample]) -> dict[str, list[Path]]:

@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from anomalygpt.data import open_instructions
+from anomalygpt.data import Instruction, open_instructions
 from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError
 from anomalygpt.training import checkpoints
 from anomalygpt.training.arguments import TrainingArguments
@@ -33,7 +33,13 @@ from anomalygpt.training.log import TrainingLog
 from anomalygpt.training.objective import Tokens, count_targets, tokenize
 from anomalygpt.training.references import ReferenceBanks
 from anomalygpt.training.rows import InspectionRows, InstructionRows
-from anomalygpt.training.start import starting_assistant, trainable_parameters, training_data
+from anomalygpt.training.start import (
+    TrainingData,
+    hash_photos,
+    starting_assistant,
+    trainable_parameters,
+    training_data,
+)
 from anomalygpt.training.validation import Validation, mean_losses
 
 BETAS = (0.9, 0.95)
@@ -77,7 +83,7 @@ class Trainer:
         self._asked = False
         self._stop = False
         self._told: set[str] = set()
-        data = training_data(arguments)
+        data, instructions = training_data(arguments), self._instructions()
         self.assistant = starting_assistant(arguments, self.accelerator.device)
         self.trainable = trainable_parameters(self.assistant)
         self._prepare_language_model()
@@ -94,7 +100,7 @@ class Trainer:
         self._batches = StepBatches(
             arguments,
             InspectionRows(arguments, encoder, map_size, data.samples, data.normal_photos),
-            self._instruction_rows(),
+            InstructionRows(arguments, encoder, instructions) if instructions else None,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
@@ -105,6 +111,7 @@ class Trainer:
         )
         if self._last is not None:
             self._restore(self._last)
+        self._note_photos(data, instructions)
 
     @property
     def total_steps(self) -> int:
@@ -308,6 +315,7 @@ class Trainer:
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "random": states,
                 "best": self.best,
+                "training_photos": sorted(self.assistant.training_photos),
             }
             checkpoints.save(self.output, self.step, self.trainable, state, self.arguments)
             checkpoints.prune(self.output, {self.step, int(self.best.get("step", self.step))})
@@ -324,6 +332,8 @@ class Trainer:
         if len(state["random"]) > 1 and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["random"][1], self.accelerator.device)
         self.best = dict(state["best"])
+        # Those that were replaced or moved since then have been trained on all the same.
+        self.assistant.training_photos |= set(state.get("training_photos", ()))
         self.step = int(state["step"])
 
     def _export(self) -> None:
@@ -353,11 +363,16 @@ class Trainer:
             )
             enable({"use_reentrant": False})
 
-    def _instruction_rows(self) -> InstructionRows | None:
-        if self.arguments.instructions is None:
-            return None
-        items = open_instructions(Path(self.arguments.instructions))
-        return InstructionRows(self.arguments, self.assistant.config.encoder, items)
+    def _instructions(self) -> list[Instruction]:
+        folder = self.arguments.instructions
+        return [] if folder is None else open_instructions(Path(folder))
+
+    def _note_photos(self, data: TrainingData, instructions: Iterable[Instruction]) -> None:
+        """Let the assistant remember what it is trained on, besides what it knows already."""
+        # Only the main process saves it.
+        if self.accelerator.is_main_process:
+            pictures = {item.image for item in instructions}
+            self.assistant.training_photos |= hash_photos(data.photos | pictures)
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:

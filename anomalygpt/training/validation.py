@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from anomalygpt.constants import ANOMALY_QUESTION, LOCATIONS
+from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders import ImageFeatures
+from anomalygpt.evaluation.places import places_in
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
 
 _ANSWER = GenerationOptions(max_new_tokens=40)
-
-# In this order: "upper middle" becomes "top center" and then "top".
-_OTHER_NAMES = (
-    ("upper", "top"),
-    ("lower", "bottom"),
-    ("(?:middle|centre)", "center"),
-    ("(top|bottom) center", r"\1"),
-    ("center (left|right)", r"\1"),
-)
 
 
 class Validation:
@@ -129,17 +120,6 @@ def place_accuracy(named: Sequence[set[str]], places: Sequence[Collection[str]])
     """Share of damaged rows whose answer names exactly the places of the defects; NaN for none."""
     pairs = [(said, set(there)) for said, there in zip(named, places, strict=True) if there]
     return float(np.mean([said == there for said, there in pairs])) if pairs else float("nan")
-
-
-def places_in(answer: str) -> set[str]:
-    """The cells of the 3×3 grid that an answer names, also by the other names that the rich
-    dialogues have for them."""
-    text = answer.lower()
-    for other, name in _OTHER_NAMES:
-        text = re.sub(rf"\b{other}\b", name, text)
-    # The longest first: "top left" is not also "top".
-    places = sorted(LOCATIONS, key=len, reverse=True)
-    return set(re.findall(rf"\b(?:{'|'.join(places)})\b", text))
 
 
 def best_threshold(scores: Tensor, damaged: Tensor) -> tuple[float, float]:

@@ -423,20 +423,20 @@ def test_ctrl_c(anomalygpt, parts, encoder_options, monkeypatch) -> None:
     ],
 )
 def test_memory_that_runs_out(anomalygpt, parts, monkeypatch, error) -> None:
-    monkeypatch.setattr(commands, "_assistant", _raising(error))
+    monkeypatch.setattr(commands, "assistant_of", _raising(error))
     ran = anomalygpt("inspect", parts)
     assert ran.status == 2
     assert "out of memory; use a smaller model" in ran.error
 
 
 def test_an_error_of_several_lines_is_printed_in_one(anomalygpt, parts, monkeypatch) -> None:
-    monkeypatch.setattr(commands, "_assistant", _raising(DeviceError("one\n  two\nthree")))
+    monkeypatch.setattr(commands, "assistant_of", _raising(DeviceError("one\n  two\nthree")))
     assert anomalygpt("inspect", parts).error == "anomalygpt: error: one two three"
 
 
 def test_a_fault_of_ours_is_not_hidden(parts, monkeypatch) -> None:
     """Only known errors become one line; a programming error keeps its traceback."""
-    monkeypatch.setattr(commands, "_assistant", _raising(RuntimeError("a bug")))
+    monkeypatch.setattr(commands, "assistant_of", _raising(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         main(["inspect", str(parts)])
 

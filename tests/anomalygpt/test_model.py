@@ -17,6 +17,7 @@ from PIL import Image
 from anomalygpt import AnomalyGPT, GenerationOptions, Inspection
 from anomalygpt.encoders import ImageFeatures
 from anomalygpt.errors import (
+    CheckpointError,
     ConfigError,
     ConversationTooLongError,
     ImageError,
@@ -130,6 +131,51 @@ def test_an_assistant_without_words_is_saved_too(build_assistant, parts, tmp_pat
         second.inspect(photo, reference)
     with pytest.raises(MissingPartError, match="no language model"):
         second.chat(photo, reference)
+
+
+def test_the_photos_of_its_training_are_saved_too(build_assistant, tmp_path) -> None:
+    first = build_assistant(words=False)
+    assert first.training_photos == frozenset()
+    first.save_pretrained(tmp_path / "untrained")
+    assert not (tmp_path / "untrained" / "training_photos.txt").exists()
+    untrained = AnomalyGPT.from_pretrained(tmp_path / "untrained", device="cpu")
+    assert untrained.training_photos == frozenset()
+
+    first.training_photos = frozenset({"b" * 64, "0" * 64, "a" * 64})
+    first.save_pretrained(tmp_path / "trained")
+    assert (tmp_path / "trained" / "training_photos.txt").read_text(encoding="utf-8") == (
+        "# SHA-256 of each photo that this assistant was trained on or chosen by\n"
+        f"{'0' * 64}\n{'a' * 64}\n{'b' * 64}\n"
+    )
+    second = AnomalyGPT.from_pretrained(tmp_path / "trained", device="cpu", map_only=True)
+    assert second.training_photos == first.training_photos
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"# heading\n" + b"a" * 64 + b"\n" + b"b" * 40, "line 3 is 'bbb"),
+        (b"a" * 64 + b"0\n", "line 1 is 'aaa"),
+        (b"<html>\n", "line 1 is '<html>'"),
+        (b"# heading\n", "holds no hash"),
+        (b"", "holds no hash"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+    ids=["cut", "too long", "web page", "heading alone", "empty", "no text"],
+)
+def test_a_damaged_list_of_photos(
+    build_assistant, parts, tmp_path, anomalygpt, content, problem
+) -> None:
+    first = build_assistant(words=False)
+    first.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved" / "training_photos.txt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"training_photos.txt .*; copy .* again") as raised:
+        AnomalyGPT.from_pretrained(tmp_path / "saved", device="cpu")
+    assert problem in str(raised.value)
+    options = ("--model", tmp_path / "saved", "--map-only")
+    ran = anomalygpt("inspect", parts / "good.png", *options)
+    assert ran.status == 2
+    assert problem in ran.error
 
 
 def test_saving_overwrites_nothing(assistant: AnomalyGPT, tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from anomalygpt import AnomalyGPT
+from anomalygpt.data import Sample, hash_file
 from anomalygpt.errors import CheckpointError, ConfigError, DataError, SourceError
 from anomalygpt.language_model import LanguageModel
 from anomalygpt.training.start import (
+    TrainingData,
     check_weights,
+    hash_photos,
     starting_assistant,
     trainable_parameters,
     training_data,
@@ -139,6 +142,22 @@ def test_further_data_sets_are_added(training_arguments, make_discs_in, tmp_path
     assert set(both.normal_photos) == {"disc", "plate"}
     assert list(both.samples[: len(alone.samples)]) == list(alone.samples)
     assert len(both.held_out) > len(alone.held_out)
+
+
+def test_the_photos_of_a_run_are_trained_on_held_out_or_drawn_as_references(tmp_path):
+    trained, held_out, good = (tmp_path / f"{name}.png" for name in ("trained", "held", "good"))
+    pair = Sample(trained, "disc", "test", True, reference=good)
+    data = TrainingData([pair, pair], [Sample(held_out, "disc", "train", False)], {})
+    assert data.photos == {trained, held_out, good}
+
+
+def test_photos_are_hashed_as_everywhere_and_unreadable_ones_left_out(tmp_path):
+    (tmp_path / "one.png").write_bytes(b"one")
+    (tmp_path / "copy.png").write_bytes(b"one")
+    (tmp_path / "folder.png").mkdir()
+    assert hash_photos(set(tmp_path.iterdir()) | {tmp_path / "gone.png"}) == {
+        hash_file(tmp_path / "one.png")
+    }
 
 
 def _trained_parts(assistant: AnomalyGPT) -> set[str]:

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
 from anomalygpt import AnomalyGPT, GenerationOptions
+from anomalygpt.data import hash_file
 from anomalygpt.errors import ConfigError, TrainingError
 from anomalygpt.training import TrainingArguments, checkpoints, validation
 from anomalygpt.training import trainer as trainer_module
@@ -253,6 +255,72 @@ def test_the_rate_rises_linearly_and_falls_as_a_cosine(
     assert mirrored == pytest.approx([0.5] * len(mirrored))
     if len(falling) >= 500:
         assert falling[-1] < 1e-5
+
+
+# --- what it remembers -------------------------------------------------------------------------
+
+
+def remembered(output: str | Path) -> list[str]:
+    text = (Path(output) / "assistant" / "training_photos.txt").read_text(encoding="utf-8")
+    heading, *hashes = text.splitlines()
+    assert heading.startswith("# SHA-256 of each photo")
+    assert hashes == sorted(set(hashes))
+    return hashes
+
+
+def hashed(*folders: Path) -> set[str]:
+    return {hash_file(photo) for folder in folders for photo in folder.iterdir()}
+
+
+def test_an_assistant_remembers_its_photos_and_those_of_the_assistant_it_began_as(
+    training_arguments, make_discs_in, discs, instructions, tmp_path
+) -> None:
+    """Good ones, held out or not, of all data sets, real defects, pictures of conversations."""
+    plates = make_discs_in(tmp_path / "plates", "plate", 3, (44, 44)) / "plate"
+    pictures = Path(instructions) / "images"
+    for number, picture in enumerate(sorted(pictures.iterdir())):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(picture)
+    once = training_arguments(
+        also=(str(plates.parent),), supervised=True, instructions=instructions, max_steps=1,
+        validation_rows=2,
+    )  # fmt: skip
+    trainer = Trainer(once)
+    assert trainer.run()
+    good = discs / "disc" / "train" / "good", plates / "train" / "good"
+    defects = discs / "disc" / "test" / "stain", plates / "test" / "stain"
+    first = hashed(*good, *defects, pictures)
+    assert len(first) >= 10 + 3 + 2 + 2
+    assert set(remembered(once.output)) == first == trainer.assistant.training_photos
+    assert not first & hashed(discs / "disc" / "test" / "good", plates / "test" / "good")
+
+    rods = make_discs_in(tmp_path / "rods", "rod", 3, (36, 40))
+    again = training_arguments(
+        model=f"{once.output}/assistant", output=str(tmp_path / "again"), data=str(rods),
+        max_steps=1, validation_rows=0,
+    )  # fmt: skip
+    assert Trainer(again).run()
+    added = hashed(rods / "rod" / "train" / "good")
+    assert not added & first
+    assert set(remembered(again.output)) == first | added
+
+
+def test_a_stopped_run_remembers_what_one_that_was_not_does(
+    training_arguments, make_discs_in, tmp_path, monkeypatch
+) -> None:
+    """Even a photo that was moved to the test photos in between."""
+    photos = make_discs_in(tmp_path / "discs") / "disc" / "train" / "good"
+    settings: dict[str, Any] = {
+        "data": str(photos.parents[2]), "max_steps": 2, "epochs": 2, "validation_rows": 0,
+    }  # fmt: skip
+    whole = training_arguments(output=str(tmp_path / "whole"), **settings)
+    assert Trainer(whole).run()
+    assert set(remembered(whole.output)) == hashed(photos)
+    stopped = training_arguments(output=str(tmp_path / "stopped"), **settings)
+    before_step(monkeypatch, 1, ctrl_c)
+    assert not Trainer(stopped).run()
+    (photos / "003.png").rename(photos.parents[1] / "test" / "good" / "moved.png")
+    assert Trainer(stopped, resume=True).run()
+    assert remembered(stopped.output) == remembered(whole.output)
 
 
 # --- going on ----------------------------------------------------------------------------------
@@ -568,6 +636,7 @@ def test_two_processes_are_one_with_the_same_batch(
             if ours[name]:
                 assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=1e-4)
     assert_close(last_weights(one.output), last_weights(two.output), 1e-5)
+    assert remembered(one.output) == remembered(two.output)
 
 
 def test_a_batch_smaller_than_the_processes_is_refused(training_arguments, monkeypatch) -> None:

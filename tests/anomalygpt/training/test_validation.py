@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomalygpt.constants import ANOMALY_QUESTION, LOCATIONS
+from anomalygpt.evaluation.places import places_in
 from anomalygpt.training import validation as module
 from anomalygpt.training.objective import count_targets, tokenize
 from anomalygpt.training.references import ReferenceBanks
@@ -22,7 +23,6 @@ from anomalygpt.training.validation import (
     mean_losses,
     pixel_auroc,
     place_accuracy,
-    places_in,
 )
 from simulation import PLACES, find_defects
 from simulation.dialogues import facts_of, inspection_dialogue

@@ -1,0 +1,79 @@
+"""The figures of an evaluation, by the names that they have in every result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Figures: TypeAlias = "dict[str, float | None]"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a figure is called and which way is better.
+
+    Attributes:
+        title: for tables.
+        better: "higher" or "lower".
+        meaning: one sentence for a reader who does not know it.
+    """
+
+    title: str
+    better: Literal["higher", "lower"]
+    meaning: str
+
+
+FIGURES: dict[str, Figure] = {
+    "image_auroc": Figure(
+        "image AUROC",
+        "higher",
+        "chance that a photo with a defect has a higher score than a good one",
+    ),
+    "image_ap": Figure(
+        "image AP", "higher", "area under precision over recall of the photos with defects"
+    ),
+    "image_f1_max": Figure(
+        "image F1-max", "higher", "best F1 that any threshold on the score could reach"
+    ),
+    "pixel_auroc": Figure(
+        "pixel AUROC", "higher", "chance that a defect pixel has a higher map value than a good one"
+    ),
+    "pixel_ap": Figure(
+        "pixel AP", "higher", "area under precision over recall of the defect pixels"
+    ),
+    "pixel_f1_max": Figure(
+        "pixel F1-max", "higher", "best F1 that any threshold on the map could reach"
+    ),
+    "aupro": Figure(
+        "AUPRO",
+        "higher",
+        "mean share of each defect that is covered, over false-positive rates from 0 to 0.3",
+    ),
+    "aupro_05": Figure("AUPRO 0.05", "higher", "the same over false-positive rates from 0 to 0.05"),
+    "accuracy": Figure("accuracy", "higher", "share of photos with the right yes or no"),
+    "overkill": Figure("overkill", "lower", "share of good photos that were called defective"),
+    "miss_rate": Figure("miss rate", "lower", "share of photos with defects that were called good"),
+    "oracle_accuracy": Figure(
+        "oracle accuracy",
+        "higher",
+        "accuracy of the best threshold on the score, chosen with the test labels; nobody has it "
+        "in use",
+    ),
+    "probability_auroc": Figure(
+        "P(anomaly) AUROC", "higher", "image AUROC of the assistant's probability, not of the map"
+    ),
+    "ece": Figure(
+        "ECE",
+        "lower",
+        "expected calibration error of P(anomaly): mean distance between what it says and how "
+        "often it is so, in 15 bins",
+    ),
+    "place_precision": Figure(
+        "places right",
+        "higher",
+        "share of the named cells of the 3×3 grid that hold defect pixels",
+    ),
+    "place_recall": Figure(
+        "defects named", "higher", "share of the defects whose cell of the 3×3 grid is named"
+    ),
+}

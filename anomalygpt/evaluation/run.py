@@ -1,0 +1,230 @@
+"""A whole evaluation: every photo once, encoded once, whatever is asked about it.
+
+Photos come in batches; each batch is encoded, and then compared with the references of every
+trial. So memory holds two batches, the references of one category, and counts: it does not grow
+with the number of photos.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from anomalygpt.data import Sample, open_data
+from anomalygpt.errors import OutputError
+from anomalygpt.evaluation.batches import load_batches
+from anomalygpt.evaluation.category import CategoryRun
+from anomalygpt.evaluation.examples import FOLDER as EXAMPLES
+from anomalygpt.evaluation.examples import worst_examples
+from anomalygpt.evaluation.files import read_results, write_results
+from anomalygpt.evaluation.measuring import Measuring
+from anomalygpt.evaluation.protocol import (
+    CategoryPlan,
+    hash_photos,
+    plan,
+    refuse_seen,
+    seen_photos,
+    without,
+)
+from anomalygpt.evaluation.provenance import model_hash
+from anomalygpt.evaluation.settings import EvaluationSettings
+from anomalygpt.evaluation.state import CategoryState
+from anomalygpt.evaluation.summary import assemble
+from anomalygpt.image_io import write_atomically
+from anomalygpt.progress import with_bar
+
+if TYPE_CHECKING:
+    from anomalygpt.model import AnomalyGPT
+
+PROGRESS, RUN = "progress", "run.json"
+
+# Seconds between states on the disk: a killed run loses no more.
+SAVE_EVERY = 30.0
+
+
+def evaluate(
+    assistant: AnomalyGPT,
+    settings: EvaluationSettings,
+    output: str | Path,
+    *,
+    command: str | None = None,
+) -> dict[str, Any]:
+    """Measure an assistant on a data set, and write the results into a folder.
+
+    A run that was interrupted goes on where it was when it is called again with the same
+    assistant, data and settings; one that is complete returns its results.
+
+    Args:
+        assistant: whom to measure.
+        settings: what to measure.
+        output: folder for the results; a new one, or that of the interrupted run.
+        command: what the user typed, for the results.
+
+    Returns:
+        What results.json holds, docs/evaluation.md.
+
+    Raises:
+        DataError: the data set cannot be measured, or holds test photos that the model or the
+            references know.
+        ConfigError: the settings ask for what the assistant does not have.
+        OutputError: the folder holds something else, or cannot be written.
+        KeyboardInterrupt: Ctrl-C; what was measured is kept.
+    """
+    folder = Path(output)
+    measuring = Measuring.of(assistant, settings)
+    data = open_data(settings.data, settings.dataset, settings.categories)
+    plans = plan(data, settings)
+    hashes = hash_photos(data)
+    seen = seen_photos(data, plans, hashes, assistant.training_photos)
+    if not settings.leave_out_seen:
+        refuse_seen(seen)
+    plans = without(plans, frozenset(each.image for each in seen))
+    weights = model_hash(assistant)
+    mark = _mark(settings, weights, assistant, hashes)
+    finished = _begin(folder, mark)
+    if finished is not None:
+        return finished
+    states: dict[str, CategoryState] = {}
+    with _stopping_after_a_batch() as stop:
+        work = _photos(measuring, settings, plans, folder, states, stop)
+        for _ in with_bar(work, sum(len(each.samples) for each in plans), "photos"):
+            pass
+    training = {hashes.get(sample.image) for sample in data.select(split="train")}
+    results, photos = assemble(
+        assistant,
+        settings,
+        data,
+        plans,
+        states,
+        weights=weights,
+        command=command,
+        trained_here=bool(training & assistant.training_photos),
+    )
+    results |= {"left_out": [str(each.image) for each in seen], "mark": mark}
+    write_results(results, photos, folder)
+    shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+    return results
+
+
+def _photos(
+    measuring: Measuring,
+    settings: EvaluationSettings,
+    plans: Sequence[CategoryPlan],
+    folder: Path,
+    states: dict[str, CategoryState],
+    stop: threading.Event,
+) -> Iterator[Sample]:
+    """Yield every photo once it is measured, or was in an earlier run; fills `states`.
+
+    Raises:
+        KeyboardInterrupt: `stop` was set; the state is on the disk.
+    """
+    for each in plans:
+        path = folder / PROGRESS / f"{quote(each.category, safe='')}.npz"
+        state = states[each.category] = CategoryState.load(path)
+        yield from each.samples[: state.done]
+        if state.examples is not None:
+            continue
+        category = CategoryRun(measuring, settings, each, state)
+        saved = time.monotonic()
+        for batch in load_batches(each.samples[state.done :], settings.batch_size):
+            begun = state.done
+            category.add(batch)
+            if stop.is_set() or time.monotonic() > saved + SAVE_EVERY:
+                state.save(path)
+                saved = time.monotonic()
+            if stop.is_set():
+                raise KeyboardInterrupt
+            yield from each.samples[begun : state.done]
+        state.examples = worst_examples(
+            measuring, each, category, state.records, folder, settings.examples
+        )
+        state.save(path)
+
+
+def _mark(
+    settings: EvaluationSettings,
+    weights: str,
+    assistant: AnomalyGPT,
+    hashes: Mapping[Path, str | None],
+) -> str:
+    """What must be the same for a run to go on: settings, model and photos."""
+    about = {
+        # Another batch size changes the last digits only, but then a resumed run would differ.
+        "settings": asdict(settings),
+        "model": [weights, assistant.card],
+        "photos": sorted((str(path), digest or "") for path, digest in hashes.items()),
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _begin(folder: Path, mark: str) -> dict[str, Any] | None:
+    """Make the folder, or recognise in it what an earlier run left.
+
+    Returns:
+        The results of the same run, if it is complete.
+
+    Raises:
+        OutputError: the folder holds another run, or something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the results")
+    results = read_results(folder)
+    if results is not None:
+        if results.get("mark") == mark:
+            return results
+        raise OutputError(
+            f"{folder} holds the results of another evaluation (other settings, model or photos); "
+            "name another folder, or remove it"
+        )
+    run = folder / PROGRESS / RUN
+    if run.is_file():
+        try:
+            same = json.loads(run.read_text(encoding="utf-8")) == {"mark": mark}
+        except (OSError, ValueError):
+            same = False
+        if same:
+            return None
+        raise OutputError(
+            f"{folder} holds an unfinished evaluation with other settings, another model or other "
+            "photos; repeat that command to finish it, name another folder, or remove it"
+        )
+    foreign = [p.name for p in folder.iterdir() if p.name != EXAMPLES] if folder.is_dir() else []
+    if foreign:
+        raise OutputError(
+            f"{folder} is not empty (it holds {sorted(foreign)[0]}); name a new folder"
+        )
+    text = json.dumps({"mark": mark}).encode()
+    write_atomically(run, lambda file: file.write(text))
+    return None
+
+
+@contextmanager
+def _stopping_after_a_batch() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals come to the main thread alone
+        return
+
+    def on_signal(number: int, frame: Any) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    former = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)

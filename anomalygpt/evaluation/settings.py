@@ -1,0 +1,95 @@
+"""What an evaluation measures: one place for the defaults, and for what does not go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from anomalygpt.errors import ConfigError
+
+Verdict: TypeAlias = Literal["language", "threshold"]
+MapKind: TypeAlias = Literal["normalised", "published"]
+
+DATASETS = ("auto", "mvtec", "visa", "loco", "crackforest", "folder", "pairs")
+MAPS: tuple[MapKind, ...] = ("normalised", "published")
+VERDICTS: tuple[Verdict, ...] = ("language", "threshold")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The arguments of an evaluation; they are written into its results.
+
+    Attributes:
+        data: folder of the data set.
+        dataset: its layout, or "auto".
+        categories: only these products; None takes all.
+        shots: numbers of references. 0 asks the text side alone. Photos that have a reference of
+            their own (pairs) are always measured with that one.
+        seeds: one draw of references each.
+        references: "random" draws them from the good training photos, "first" takes the first.
+        limit: at most so many test photos of a category, good and bad by halves; None takes all.
+        mask_size: None scores maps on the photo's own pixels; 256 on 256×256, for comparison
+            with papers.
+        maps: formulations of the map to measure; () the model's own.
+        verdicts: who says yes or no; () the language model, or the threshold where there is none.
+        no_decoder: also ask the language model without the map.
+        no_prompt_learner: also ask the language model without any learned prompt.
+        rotations: turned copies of every reference, the photo itself included.
+        flips: also compare with mirrored references.
+        batch_size: photos that are encoded at one time.
+        examples: worst misses and worst false alarms to show, of each kind and category.
+        leave_out_seen: leave test photos out that are references or training photos, instead of
+            refusing to measure.
+    """
+
+    data: str
+    dataset: str = "auto"
+    categories: tuple[str, ...] | None = None
+    shots: tuple[int, ...] = (1,)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    references: Literal["random", "first"] = "random"
+    limit: int | None = None
+    mask_size: int | None = None
+    maps: tuple[MapKind, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    no_decoder: bool = False
+    no_prompt_learner: bool = False
+    rotations: int = 1
+    flips: bool = False
+    batch_size: int = 8
+    examples: int = 3
+    leave_out_seen: bool = False
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigError: a value out of range.
+        """
+        for name in ("shots", "seeds", "maps", "verdicts"):
+            # Given twice is measured once.
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        if self.categories is not None:
+            object.__setattr__(self, "categories", tuple(dict.fromkeys(self.categories)))
+        self._choose("dataset", DATASETS)
+        self._choose("references", ("random", "first"))
+        self._choose("maps", MAPS)
+        self._choose("verdicts", VERDICTS)
+        self._at_least("shots", 0)
+        self._at_least("seeds", 0)
+        for name in ("limit", "mask_size", "rotations", "batch_size"):
+            self._at_least(name, 1)
+        self._at_least("examples", 0)
+
+    def _choose(self, name: str, allowed: tuple[str, ...]) -> None:
+        value: Any = getattr(self, name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if each not in allowed:
+                raise ConfigError(f"{name} is one of {', '.join(allowed)}; got {each!r}")
+
+    def _at_least(self, name: str, least: int) -> None:
+        value: Any = getattr(self, name)
+        if value is None:
+            return
+        values = value if isinstance(value, tuple) else (value,)
+        if not values or min(values) < least:
+            raise ConfigError(f"{name} counts from {least} on; got {value}")
