@@ -38,7 +38,7 @@ from decoder import (
 )
 from decoder.config import Formulation
 from prompt_learner import PromptLearner
-from simulation import rotations_and_flips, vary
+from simulation import NormalVariation, rotations_and_flips, vary
 
 if TYPE_CHECKING:
     from anomalygpt.dialogue import Dialogue
@@ -55,6 +55,18 @@ ReferenceViews: TypeAlias = "tuple[tuple[Tensor, ...], tuple[Tensor, ...]]"
 # Simulated other photos of each reference; they tell how much a good part differs from itself.
 VARIED_COPIES = 4
 VARIATION_SEED = 0
+
+# They are moved and lit more than two photos of the same part usually are: so much that 9 of 10 of
+# their patches lie within the distance that two good parts keep.
+COPY_VARIATION = NormalVariation(
+    max_shift=0.03,
+    max_rotation_degrees=15.0,
+    scale=(0.85, 1.15),
+    brightness=0.15,
+    contrast=0.25,
+    gamma=(0.75, 1.3),
+    max_blur_sigma=1.3,
+)
 
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
 VIEW_BATCH = 16
@@ -266,7 +278,7 @@ class AnomalyGPT(nn.Module):
         pixels = np.asarray(load_image(reference))
         views = rotations_and_flips(pixels, rotations, flips)
         generator = np.random.default_rng(VARIATION_SEED)
-        copies = views + [vary(pixels, generator) for _ in range(VARIED_COPIES)]
+        copies = views + [vary(pixels, generator, COPY_VARIATION) for _ in range(VARIED_COPIES)]
         parts = [
             self._encode([Image.fromarray(copy) for copy in copies[start : start + VIEW_BATCH]])[0]
             for start in range(0, len(copies), VIEW_BATCH)

@@ -253,10 +253,11 @@ def test_stages_must_fit_each_other() -> None:
 # ------------------------------------------------------------ how much good parts differ
 
 
-def upper(values: Tensor) -> Tensor:
-    """The value at the published share of the patches, by sorting all of them."""
+def upper(values: Tensor, share: float | None = None) -> Tensor:
+    """The value that a share of the patches lies within, by sorting all of them."""
     ordered = values.flatten().sort().values
-    return ordered[round(memory_bank.SELF_QUANTILE * len(ordered)) - 1]
+    share = memory_bank.SELF_QUANTILE if share is None else share
+    return ordered[max(1, round(share * len(ordered))) - 1]
 
 
 def test_one_reference_alone_cannot_tell_how_good_parts_differ() -> None:
@@ -276,15 +277,45 @@ def test_leave_one_out_is_every_reference_against_all_others() -> None:
     torch.testing.assert_close(bank_of(*parts).self_distances(), torch.stack(expected))
 
 
-def test_varied_copies_are_compared_with_their_own_reference() -> None:
+def test_varied_copies_tell_the_scale_of_a_single_reference() -> None:
     """Enlarged, and the larger of both readings; the same photo once more changes nothing."""
     tokens, copies = part(0, patches=40), part(1, patches=40, views=3)
-    against = torch.stack([upper(direct(copies[s], tokens[s][0])) for s in range(len(WIDTHS))])
+    share = memory_bank.COPIES_QUANTILE
+    against = [upper(direct(copies[s], tokens[s][0]), share) for s in range(len(WIDTHS))]
+    expected = torch.stack(against) * memory_bank.COPIES_TO_PARTS
     one = bank_of(tokens, varied=copies)
-    torch.testing.assert_close(one.self_distances(), against * memory_bank.COPIES_TO_PARTS)
+    torch.testing.assert_close(one.self_distances(), expected)
     two = bank_of(tokens, varied=copies)
     two.add(tokens)
     torch.testing.assert_close(two.self_distances(), one.self_distances())
+
+
+def test_varied_copies_are_compared_with_all_references() -> None:
+    """More references bring the copies nearer, as they do with other good parts."""
+    tokens, other, copies = part(0), part(2), part(1, views=3)
+    both = bank_of(tokens, varied=copies)
+    both.add(other)
+    merged = bank_of([torch.cat(stages) for stages in zip(tokens, other, strict=True)])
+    share = memory_bank.COPIES_QUANTILE
+    against = torch.stack([upper(d, share) for d in merged.distances(copies)])
+    among = bank_of(tokens, other).self_distances()
+    expected = torch.maximum(among, against * memory_bank.COPIES_TO_PARTS)
+    torch.testing.assert_close(both.self_distances(), expected)
+
+
+def test_a_bank_without_a_reference_keeps_its_scale() -> None:
+    """What is left is searched; the bank itself stays as it was."""
+    bank = bank_of(part(0), part(1), part(2))
+    names, scale = bank.names, bank.self_distances()
+    rest = bank.without(names[0])
+    assert rest.names == names[1:] and bank.names == names
+    assert torch.equal(rest.self_distances(), scale)
+    query = part(3)
+    assert torch.equal(rest.distances(query), bank_of(part(1), part(2)).distances(query))
+    with pytest.raises(DecoderError, match="no reference is left"):
+        bank.without("another")
+    with pytest.raises(DecoderError, match="no reference is left"):
+        bank_of(part(0)).without("0")
 
 
 def test_the_same_photo_twice_keeps_a_scale() -> None:
