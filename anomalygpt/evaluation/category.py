@@ -15,7 +15,7 @@ from anomalygpt.evaluation.measuring import Measuring, Said
 from anomalygpt.evaluation.pixel_counts import PixelCounts
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
 from anomalygpt.evaluation.references import References, ReferenceSet
-from anomalygpt.evaluation.settings import EvaluationSettings
+from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
 from anomalygpt.evaluation.state import CategoryState, Record
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from decoder import MemoryBank
@@ -46,6 +46,7 @@ class CategoryRun:
         self._with_pixels = any(sample.masks for sample in plan.samples)
         self._references = References(measuring.assistant, settings.rotations, settings.flips)
         self.sets = [] if plan.own_references else self._references.sets(plan)
+        self._excluded = [self._not_measured(trial) for trial in plan.trials]
         state.references = [[*each.bank.names] for each in self.sets]
         state.skipped |= self._references.skipped
 
@@ -77,6 +78,17 @@ class CategoryRun:
         assert single is not None  # or the photo would have no record
         return single.bank
 
+    def _not_measured(self, trial: Trial) -> set[Path]:
+        """Photos that are no test in a trial: the same ones for all numbers of references of a
+        draw, so that they can be compared."""
+        drawn = [
+            Path(name)
+            for other, references in zip(self._plan.trials, self.sets, strict=False)
+            if other.seed == trial.seed
+            for name in references.bank.names
+        ]
+        return {*trial.excluded, *drawn}
+
     def _with_own_references(self, encoded: EncodedPhotos, batch: LoadedBatch) -> None:
         """Each photo against its own reference, which is encoded for it alone."""
         for row, sample in enumerate(batch.samples):
@@ -98,9 +110,11 @@ class CategoryRun:
     ) -> None:
         """Write down what one trial says about a batch, in every formulation of the map."""
         trial, category = self._plan.trials[number], self._plan.category
-        rows = [r for r, s in enumerate(batch.samples) if s.image not in trial.excluded]
+        rows = [r for r, s in enumerate(batch.samples) if s.image not in self._excluded[number]]
+        if not rows:
+            return
         for kind, evidence in self._measuring.evidence(encoded, references.bank, category):
-            threshold = self._threshold(f"{number}.{kind}", references, encoded)
+            threshold = self._threshold(number, kind, references, encoded)
             said = self._measuring.said(evidence, batch.samples, threshold)
             for row in rows:
                 mask = batch.masks[row]
@@ -113,16 +127,18 @@ class CategoryRun:
                 ]
 
     def _threshold(
-        self, key: str, references: ReferenceSet, encoded: EncodedPhotos
+        self, number: int, kind: MapKind, references: ReferenceSet, encoded: EncodedPhotos
     ) -> float | None:
         """The threshold that the references give; worked out once where they stay the same."""
-        grid, category = encoded.features.grid, self._plan.category
-        if self._plan.own_references:
-            return self._measuring.threshold(references, grid, category)
-        if key not in self._state.thresholds:
-            found = self._measuring.threshold(references, grid, category)
-            self._state.thresholds[key] = found
-        return self._state.thresholds[key]
+        known, key = self._state.thresholds, f"{number}.{kind}"
+        if key in known and not self._plan.own_references:
+            return known[key]
+        found = self._measuring.threshold(
+            kind, references, encoded.features.grid, self._plan.category
+        )
+        if not self._plan.own_references:
+            known[key] = found
+        return found
 
     def _count(self, counts: PixelCounts, evidence: Evidence, row: int, mask: np.ndarray) -> None:
         """Compare map and mask on the photo's own pixels, or on a small square."""

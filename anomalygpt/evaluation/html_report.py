@@ -44,6 +44,7 @@ def html_report(results: Results, photos: Sequence[Mapping[str, Any]], folder: P
         ("Worst photos", _examples(results, folder)),
         ("Time and memory", _cost(results)),
         ("Skipped photos", _skipped(results)),
+        ("Photos left out", _left_out(results)),
         ("How it was measured", _rules(results)),
         ("How to repeat it", _repetition(results)),
     ]
@@ -274,6 +275,11 @@ def _skipped(results: Results) -> str | None:
     if not lines:
         return None
     return _terms(lines)
+
+
+def _left_out(results: Results) -> str | None:
+    line = report_tables.left_out_line(results)
+    return None if line is None else f"<p>{_text(line)}</p>"
 
 
 def _rules(results: Results) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from anomalygpt.data import Sample
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, DeviceError
 from anomalygpt.evaluation.places import places_in
 from anomalygpt.evaluation.references import ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
@@ -108,25 +109,31 @@ class Measuring:
     def evidence(
         self, photos: EncodedPhotos, bank: MemoryBank, category: str
     ) -> Iterator[tuple[MapKind, Evidence]]:
-        """The maps of photos, in every formulation that is asked for."""
-        before = self.assistant.config.decoder.formulation
-        try:
-            for kind in self.maps:
-                self.assistant.set_formulation(kind)
-                with self.timed(f"map, {_count(len(bank))}", len(photos)):
-                    evidence = self.assistant.examine(photos, bank, category=category)
-                yield kind, evidence
-        finally:
-            self.assistant.set_formulation(before)
+        """The maps of photos, in every formulation that is asked for.
+
+        Raises:
+            DeviceError: a map holds NaN or infinite values.
+        """
+        for kind in self.maps:
+            with self.timed(f"map, {_count(len(bank))}", len(photos)):
+                drawing = _in_formulation(self.assistant, kind)
+                evidence = drawing.examine(photos, bank, category=category)
+            if not evidence.maps.isfinite().all():
+                raise DeviceError(
+                    f"a map of {photos.names[0]} or of the photos after it holds NaN or infinite "
+                    "values; run in float32"
+                )
+            yield kind, evidence
 
     def threshold(
-        self, references: ReferenceSet, grid: tuple[int, int], category: str
+        self, kind: MapKind, references: ReferenceSet, grid: tuple[int, int], category: str
     ) -> float | None:
-        """The score above which the threshold says yes, in the present formulation; None where
+        """The score above which the threshold says yes, in a formulation of the map; None where
         nobody asks for it, or without references."""
         if THRESHOLD not in self.verdicts:
             return None
-        return reference_threshold(self.assistant, references, grid, category)
+        drawing = _in_formulation(self.assistant, kind)
+        return reference_threshold(drawing, references, grid, category)
 
     def said(
         self, evidence: Evidence, samples: Sequence[Sample], threshold: float | None
@@ -179,6 +186,18 @@ class Measuring:
         if self.assistant.device.type == "cuda":
             torch.cuda.synchronize(self.assistant.device)
         self.seconds.setdefault(stage, []).append((photos, time.perf_counter() - begun))
+
+
+def _in_formulation(assistant: AnomalyGPT, kind: MapKind) -> AnomalyGPT:
+    """The same assistant, all weights shared, that draws maps in a formulation.
+
+    The given one stays as it is, for others may be using it.
+    """
+    twin = copy(assistant)
+    twin._modules = dict(assistant._modules)
+    twin.decoder = copy(assistant.decoder)
+    twin.set_formulation(kind)
+    return twin
 
 
 def _count(references: int) -> str:

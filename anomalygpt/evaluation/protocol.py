@@ -31,6 +31,7 @@ class Trial:
         order: good photos in the order in which they become references, until there are enough
             that can be read; () without references, and for photos that have their own.
         excluded: photos that are not measured in this trial, because they may be its references.
+            Those that take the place of one that cannot be read come to them later.
     """
 
     shots: int
@@ -66,14 +67,12 @@ def plan(data: InspectionData, settings: EvaluationSettings) -> list[CategoryPla
 
 
 def _plan_category(data: InspectionData, name: str, settings: EvaluationSettings) -> CategoryPlan:
-    good = data.select(name, "train", is_anomalous=False)
-    tests = data.select(name, "test")
-    if data.layout == "pairs":
-        tests = _limited(tests, settings.limit)
-        return CategoryPlan(name, tuple(tests), (Trial(1, None),), own_references=True)
+    good = _each_once(data.select(name, "train", is_anomalous=False))
+    tests = _each_once(data.select(name, "test"))
+    own = data.layout == "pairs"
     # Plain folders have no test photos of good parts: those that are no references serve.
     shared = data.layout == "folder"
-    needed = max(settings.shots)
+    needed = 0 if own else max(settings.shots)
     if len(good) < needed:
         raise DataError(
             f"{shown(name)} has {len(good)} good training photos, {needed} references were asked "
@@ -87,6 +86,8 @@ def _plan_category(data: InspectionData, name: str, settings: EvaluationSettings
             f"{shown(name)} has no test photo; nothing can be measured. docs/data.md shows where "
             "test photos lie"
         )
+    if own:
+        return CategoryPlan(name, tuple(tests), (Trial(1, None),), own_references=True)
     trials = list(_trials([s.image for s in good], settings, needed if shared else 0))
     return CategoryPlan(name, tuple(tests), tuple(trials))
 
@@ -105,10 +106,12 @@ def _trials(good: Sequence[Path], settings: EvaluationSettings, kept: int) -> It
             order = tuple(good)
             if seed is not None:
                 order = tuple(good[i] for i in np.random.default_rng(seed).permutation(len(good)))
-            excluded = frozenset(order[:kept])
-            # References of plain folders are test photos of other draws: none beyond those kept.
-            order = order[:kept] if kept else order
-            yield Trial(shots, seed, order if shots else (), excluded)
+            yield Trial(shots, seed, order if shots else (), frozenset(order[:kept]))
+
+
+def _each_once(samples: Sequence[Sample]) -> list[Sample]:
+    """Without photos that a table names a second time."""
+    return list({sample.image: sample for sample in reversed(samples)}.values())[::-1]
 
 
 def _limited(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
@@ -141,10 +144,10 @@ class Seen:
     twin: Path | None
 
 
-def hash_photos(data: InspectionData) -> dict[Path, str | None]:
-    """SHA-256 of every photo of a data set; None where a file cannot be read."""
-    paths = [sample.image for sample in data.samples]
-    return {path: _hash(path) for path in with_bar(paths, len(paths), "photos checked")}
+def hash_files(data: InspectionData) -> dict[Path, str | None]:
+    """SHA-256 of every photo and mask of a data set; None where a file cannot be read."""
+    paths = list(dict.fromkeys(p for s in data.samples for p in (s.image, *s.masks)))
+    return {path: _hash(path) for path in with_bar(paths, len(paths), "files checked")}
 
 
 def _hash(path: Path) -> str | None:
@@ -207,7 +210,18 @@ def refuse_seen(found: Sequence[Seen]) -> None:
 
 
 def without(plans: Sequence[CategoryPlan], photos: frozenset[Path]) -> list[CategoryPlan]:
-    """The same plans without some photos."""
+    """The same plans without some photos.
+
+    Raises:
+        DataError: nothing is left of a category.
+    """
+    for each in plans:
+        if photos.issuperset(sample.image for sample in each.samples):
+            raise DataError(
+                f"all test photos of {shown(each.category)} are training photos or references, "
+                "byte for byte; nothing is left to measure. Choose other categories with "
+                "--category, or other test photos"
+            )
     return [
         CategoryPlan(
             each.category,

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-import resource
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -70,12 +69,20 @@ def model_hash(assistant: AnomalyGPT) -> str:
 
 
 def peak_memory_mb(device: torch.device) -> dict[str, float | None]:
-    """Highest memory of the process since it began, and of its tensors on the GPU."""
+    """Highest memory of the process since it began, and of its tensors on the GPU; None where
+    that is not known."""
+    gpu = torch.cuda.max_memory_allocated(device) / 1024**2 if device.type == "cuda" else None
+    return {"process": _process_peak_mb(), "gpu": None if gpu is None else round(gpu, 1)}
+
+
+def _process_peak_mb() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
-    process = peak / 1024**2 if sys.platform == "darwin" else peak / 1024
-    gpu = torch.cuda.max_memory_allocated(device) / 1024**2 if device.type == "cuda" else None
-    return {"process": round(process, 1), "gpu": None if gpu is None else round(gpu, 1)}
+    return round(peak / 1024**2 if sys.platform == "darwin" else peak / 1024, 1)
 
 
 def latency_ms(batches: Mapping[str, Iterable[tuple[int, float]]]) -> dict[str, dict[str, float]]:

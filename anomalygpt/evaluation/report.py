@@ -52,6 +52,9 @@ def markdown_report(results: Mapping[str, Any]) -> str:
     if skipped:
         parts.append("## Skipped photos")
         parts.append("\n".join(f"- {_code(path)}: {_escaped(why)}" for path, why in skipped))
+    left_out = report_tables.left_out_line(results)
+    if left_out is not None:
+        parts += ["## Photos left out", _escaped(left_out)]
     parts += ["## How it was measured", _definitions(results["rules"].items())]
     parts.append(_definitions((figure.title, figure.meaning) for figure in FIGURES.values()))
     parts += ["## How to repeat it", _fenced(results["command"])]

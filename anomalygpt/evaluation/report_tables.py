@@ -200,6 +200,18 @@ def skipped_lines(results: Entry, most: int = 20) -> list[tuple[str, str]]:
     return lines
 
 
+def left_out_line(results: Entry, most: int = 20) -> str | None:
+    """Test photos that were no test, as the model or the references knew them; None without any."""
+    left_out = results.get("left_out") or []
+    if not left_out:
+        return None
+    more = f" and {len(left_out) - most} more" if len(left_out) > most else ""
+    return (
+        f"{_counted(len(left_out), 'photo', 'photos')}, byte for byte a training photo or "
+        f"a reference: {', '.join(map(str, left_out[:most]))}{more}."
+    )
+
+
 def memory_line(results: Entry) -> str | None:
     """Peak memory of process and accelerator; None where it was not measured."""
     memory = results.get("peak_memory_mb") or {}

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from anomalygpt.data import Sample, open_data
-from anomalygpt.errors import OutputError
+from anomalygpt.data import InspectionData, Sample, open_data
+from anomalygpt.errors import DataError, OutputError
 from anomalygpt.evaluation.batches import load_batches
 from anomalygpt.evaluation.category import CategoryRun
 from anomalygpt.evaluation.examples import FOLDER as EXAMPLES
@@ -30,7 +30,7 @@ from anomalygpt.evaluation.files import read_results, write_results
 from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.protocol import (
     CategoryPlan,
-    hash_photos,
+    hash_files,
     plan,
     refuse_seen,
     seen_photos,
@@ -84,13 +84,13 @@ def evaluate(
     measuring = Measuring.of(assistant, settings)
     data = open_data(settings.data, settings.dataset, settings.categories)
     plans = plan(data, settings)
-    hashes = hash_photos(data)
+    hashes = hash_files(data)
     seen = seen_photos(data, plans, hashes, assistant.training_photos)
     if not settings.leave_out_seen:
         refuse_seen(seen)
     plans = without(plans, frozenset(each.image for each in seen))
     weights = model_hash(assistant)
-    mark = _mark(settings, weights, assistant, hashes)
+    mark = _mark(settings, weights, assistant, data, hashes)
     finished = _begin(folder, mark)
     if finished is not None:
         return finished
@@ -99,6 +99,7 @@ def evaluate(
         work = _photos(measuring, settings, plans, folder, states, stop)
         for _ in with_bar(work, sum(len(each.samples) for each in plans), "photos"):
             pass
+    _check_measured(states, folder)
     training = {hashes.get(sample.image) for sample in data.select(split="train")}
     results, photos = assemble(
         assistant,
@@ -152,20 +153,35 @@ def _photos(
         state.save(path)
 
 
+def _check_measured(states: Mapping[str, CategoryState], folder: Path) -> None:
+    """
+    Raises:
+        DataError: no photo at all could be read; the folder can be used again.
+    """
+    if any(state.records for state in states.values()):
+        return
+    shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+    reasons = [reason for state in states.values() for reason in state.skipped.values()]
+    raise DataError(f"no test photo could be measured: {'; '.join(reasons[:3])}")
+
+
 def _mark(
     settings: EvaluationSettings,
     weights: str,
     assistant: AnomalyGPT,
+    data: InspectionData,
     hashes: Mapping[Path, str | None],
 ) -> str:
-    """What must be the same for a run to go on: settings, model and photos."""
+    """What must be the same for a run to go on: settings, model, photos, labels and masks."""
     about = {
         # Another batch size changes the last digits only, but then a resumed run would differ.
         "settings": asdict(settings),
-        "model": [weights, assistant.card],
-        "photos": sorted((str(path), digest or "") for path, digest in hashes.items()),
+        "model": [weights, assistant.card, assistant.config.to_dict()],
+        "samples": [asdict(sample) for sample in data.samples],
+        "files": sorted((str(path), digest) for path, digest in hashes.items()),
     }
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(about, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _begin(folder: Path, mark: str) -> dict[str, Any] | None:
@@ -199,10 +215,12 @@ def _begin(folder: Path, mark: str) -> dict[str, Any] | None:
             f"{folder} holds an unfinished evaluation with other settings, another model or other "
             "photos; repeat that command to finish it, name another folder, or remove it"
         )
-    foreign = [p.name for p in folder.iterdir() if p.name != EXAMPLES] if folder.is_dir() else []
-    if foreign:
+    # A full disk leaves the folder for the progress, without anything in it.
+    ours = {EXAMPLES} if any((folder / PROGRESS).glob("*")) else {EXAMPLES, PROGRESS}
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if found - ours:
         raise OutputError(
-            f"{folder} is not empty (it holds {sorted(foreign)[0]}); name a new folder"
+            f"{folder} is not empty (it holds {min(found - ours)}); name a new folder"
         )
     text = json.dumps({"mark": mark}).encode()
     write_atomically(run, lambda file: file.write(text))

@@ -65,6 +65,7 @@ class EvaluationSettings:
         Raises:
             ConfigError: a value out of range.
         """
+        object.__setattr__(self, "data", str(self.data))  # a Path could not be written as JSON
         for name in ("shots", "seeds", "maps", "verdicts"):
             # Given twice is measured once.
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))

@@ -308,7 +308,8 @@ def test_a_bank_without_a_reference_keeps_its_scale() -> None:
     bank = bank_of(part(0), part(1), part(2))
     names, scale = bank.names, bank.self_distances()
     rest = bank.without(names[0])
-    assert rest.names == names[1:] and bank.names == names
+    assert rest.names == names[1:]
+    assert bank.names == names
     assert torch.equal(rest.self_distances(), scale)
     query = part(3)
     assert torch.equal(rest.distances(query), bank_of(part(1), part(2)).distances(query))

@@ -1,0 +1,68 @@
+"""Properties of the threshold that comes from references alone, whatever its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anomalygpt import AnomalyGPT
+from anomalygpt.evaluation.protocol import CategoryPlan, Trial
+from anomalygpt.evaluation.references import References, ReferenceSet
+from anomalygpt.evaluation.threshold import reference_threshold
+
+MAPS = ("normalised", "published")
+
+
+def references(assistant: AnomalyGPT, tree: Path, count: int, category: str) -> ReferenceSet:
+    order = tuple(sorted((tree / category / "train" / "good").iterdir()))
+    plan = CategoryPlan(category, (), (Trial(count, 0, order),))
+    return References(assistant, 1, False).sets(plan)[0]
+
+
+def threshold(
+    assistant: AnomalyGPT, tree: Path, count: int, kind: str, category: str = "disc"
+) -> float | None:
+    grid = assistant.encode(next((tree / category / "train" / "good").iterdir())).features.grid
+    before = assistant.config.decoder.formulation
+    assistant.set_formulation(kind)
+    try:
+        found = references(assistant, tree, count, category)
+        return reference_threshold(assistant, found, grid, category)
+    finally:
+        assistant.set_formulation(before)
+
+
+@pytest.fixture(params=["text side", "encoder alone"])
+def someone(request, build_assistant, encoder_alone) -> AnomalyGPT:
+    return build_assistant(words=False) if request.param == "text side" else encoder_alone
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_without_references_there_is_none(someone, tree, kind) -> None:
+    assert threshold(someone, tree, 0, kind) is None
+
+
+@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("category", ["disc", "ring"])
+def test_references_lie_below_it(someone, tree, kind, count, category) -> None:
+    found = threshold(someone, tree, count, kind, category)
+    assert found is not None
+    assert 0 <= found <= 1
+    assert threshold(someone, tree, count, kind, category) == found
+    someone.set_formulation(kind)
+    bank = references(someone, tree, count, category).bank
+    photos = someone.encode(list(bank.names))
+    scores = someone.examine(photos, bank, category=category).scores
+    someone.set_formulation("normalised")
+    assert scores.max() < found
+
+
+def test_test_photos_do_not_move_it(run, disc, making) -> None:
+    before = [row["threshold"] for row in run(disc, "before", shots=(1, 2))["rows"]]
+    for path in (disc / "disc" / "test").rglob("*.png"):
+        making.part(path, 999 + int(path.stem), making.stains[0])
+    after = [row["threshold"] for row in run(disc, "after", shots=(1, 2), limit=3)["rows"]]
+    assert before == after
+    assert None not in before
