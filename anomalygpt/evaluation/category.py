@@ -47,7 +47,9 @@ class CategoryRun:
         self._references = References(measuring.assistant, settings.rotations, settings.flips)
         self.sets = [] if plan.own_references else self._references.sets(plan)
         self._excluded = [self._not_measured(trial) for trial in plan.trials]
-        state.references = [[*each.bank.names] for each in self.sets]
+        state.references = [[*each.bank.names] for each in self.sets] or [
+            [str(sample.reference) for sample in plan.samples]
+        ]
         state.skipped |= self._references.skipped
 
     def add(self, batch: LoadedBatch) -> None:

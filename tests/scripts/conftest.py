@@ -1,0 +1,110 @@
+"""Small made photos and a small random encoder for the comparison of methods."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from anomalygpt import AnomalyGPT
+from peers.readings import open_photo
+
+ENCODER = "test_resnet"  # timm's own network for tests, 0.5 M
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """The comparison sets numbers of threads; other tests keep theirs."""
+    before, of_torch = cv2.getNumThreads(), torch.get_num_threads()
+    torch.set_num_threads(1)  # for photos this small more only wait for each other
+    yield
+    cv2.setNumThreads(before)
+    torch.set_num_threads(of_torch)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = timm.create_model(ENCODER, pretrained=False)
+        for module in network.modules():  # residual branches of an untrained network end in 0
+            if isinstance(module, torch.nn.BatchNorm2d):
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def assistant(weights: Path) -> AnomalyGPT:
+    return AnomalyGPT.from_encoder(ENCODER, weights, options={"input_size": SIDE}, device="cpu")
+
+
+def made_part(seed: int, *, damaged: bool = False) -> np.ndarray:
+    """(96, 80, 3): the same stripes for every seed, some noise, and a dark square if damaged."""
+    rng = np.random.default_rng(seed)
+    rows = 128 + 60 * np.sin(np.arange(96) / 5)[:, None, None]
+    photo = rows + rng.normal(0, 4, (96, 80, 3))
+    if damaged:
+        photo[56:80, 8:32] = 10
+    return photo.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two categories: `plate` with masks, `toy` without."""
+    root = tmp_path_factory.mktemp("data")
+    mask = np.zeros((96, 80), np.uint8)
+    mask[56:80, 8:32] = 255
+    for shift, category in ((0, "plate"), (100, "toy")):
+        for number in range(5):
+            save(root / category / "train" / "good" / f"{number}.png", made_part(shift + number))
+        for number in range(3):
+            good, bad = made_part(shift + 20 + number), made_part(shift + 30 + number, damaged=True)
+            save(root / category / "test" / "good" / f"{number}.png", good)
+            save(root / category / "test" / "dent" / f"{number}.png", bad)
+            if category == "plate":
+                save(root / category / "ground_truth" / "dent" / f"{number}_mask.png", mask)
+    return root
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def part() -> Callable[..., np.ndarray]:
+    return made_part
+
+
+@pytest.fixture
+def pixels_of(assistant: AnomalyGPT) -> Callable[..., Tensor]:
+    """Photos as the encoder's pixels, (k, 3, S, S)."""
+
+    def opened(*photos: np.ndarray) -> Tensor:
+        return torch.cat([open_photo(assistant, Image.fromarray(p))[0] for p in photos])
+
+    return opened
+
+
+@pytest.fixture
+def anomalib() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(
+            "anomalib.models.image",
+            reason="anomalib is not installed (extra peers)",
+            exc_type=ImportError,
+        )
