@@ -160,9 +160,9 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rotations",
         type=_positive,
-        default=1,
         metavar="N",
-        help="also compare with N evenly turned copies of each reference, for parts in any pose",
+        help="compare with N evenly turned copies of each reference, itself included (default: 12 "
+        "of a single one, 6 of two, else 1); 1 for parts that must not be turned",
     )
     parser.add_argument(
         "--flips", action="store_true", help="also compare with mirrored references"

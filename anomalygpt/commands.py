@@ -15,7 +15,7 @@ from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import list_images
-from anomalygpt.model import AnomalyGPT
+from anomalygpt.model import AnomalyGPT, turns_of_each
 from anomalygpt.progress import with_bar
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image
@@ -155,8 +155,9 @@ def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
     """Encode the references one by one, with a bar where there are many of them."""
     bank = MemoryBank(assistant.encoder_id)
     paths = _reference_paths(options)
+    turns = options.rotations or turns_of_each(len(paths), assistant.config.decoder.formulation)
     for path in with_bar(paths, len(paths), "references"):
-        assistant.remember([path], rotations=options.rotations, flips=options.flips, bank=bank)
+        assistant.remember([path], rotations=turns, flips=options.flips, bank=bank)
     return bank
 
 

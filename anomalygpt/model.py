@@ -68,6 +68,10 @@ COPY_VARIATION = NormalVariation(
     max_blur_sigma=1.3,
 )
 
+# One or two references do not show how parts lie: they are also compared turned, so many views in
+# all. From three references on that no longer helps.
+FEW_REFERENCES, FEW_VIEWS = 2, 12
+
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
 VIEW_BATCH = 16
 
@@ -231,7 +235,7 @@ class AnomalyGPT(nn.Module):
         self,
         references: ImageSource | Sequence[ImageSource],
         *,
-        rotations: int = 1,
+        rotations: int | None = None,
         flips: bool = False,
         bank: MemoryBank | None = None,
     ) -> MemoryBank:
@@ -239,8 +243,9 @@ class AnomalyGPT(nn.Module):
 
         Args:
             references: photos of good parts.
-            rotations: evenly spaced turns of each, the photo itself included; for parts that lie
-                in any pose.
+            rotations: evenly spaced turns of each, the photo itself included. None takes 12 of a
+                single reference, 6 of two, and 1 from three on or for published maps. 1 is right
+                for parts that must not be turned, more for parts that lie in any pose.
             flips: True adds mirrored copies.
             bank: an existing bank to add to.
 
@@ -248,14 +253,17 @@ class AnomalyGPT(nn.Module):
             ImageError: a reference cannot be used; it is named.
             ConfigError: the bank was made with another encoder.
         """
-        if rotations < 1:
+        if rotations is not None and rotations < 1:
             raise ConfigError(f"rotations counts the photo itself, so at least 1; got {rotations}")
         bank = MemoryBank(self.encoder_id) if bank is None else bank
         self._check_bank(bank)
+        references = listed(references)
+        formulation = self.config.decoder.formulation
+        turns = rotations or turns_of_each(len(bank) + len(references), formulation)
         # All are read before the first is added: a broken one leaves the bank as it was.
         encoded = [
-            (photo_name(reference), *self.reference_views(reference, rotations, flips))
-            for reference in listed(references)
+            (photo_name(reference), *self.reference_views(reference, turns, flips))
+            for reference in references
         ]
         for name, views, varied in encoded:
             with decoder_errors():
@@ -556,3 +564,10 @@ class AnomalyGPT(nn.Module):
                 features = ensemble_features(self.encoder.encode_text, category)
             self._text_features[category] = features
         return self._text_features[category]
+
+
+def turns_of_each(references: int, formulation: Formulation) -> int:
+    """Turned copies, the photo itself included, that `remember` keeps of each reference."""
+    if formulation == "published" or not 1 <= references <= FEW_REFERENCES:
+        return 1
+    return FEW_VIEWS // references

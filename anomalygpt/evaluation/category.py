@@ -18,7 +18,6 @@ from anomalygpt.evaluation.references import References, ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
 from anomalygpt.evaluation.state import CategoryState, Record
 from anomalygpt.evidence import EncodedPhotos, Evidence
-from decoder import MemoryBank
 
 
 class CategoryRun:
@@ -44,10 +43,15 @@ class CategoryRun:
         self._plan = plan
         self._state = state
         self._with_pixels = any(sample.masks for sample in plan.samples)
-        self._references = References(measuring.assistant, settings.rotations, settings.flips)
+        self._references = References(
+            measuring.assistant,
+            measuring.maps,
+            rotations=settings.rotations,
+            flips=settings.flips,
+        )
         self.sets = [] if plan.own_references else self._references.sets(plan)
         self._excluded = [self._not_measured(trial) for trial in plan.trials]
-        state.references = [[*each.bank.names] for each in self.sets] or [
+        state.references = [list(each.names) for each in self.sets] or [
             [str(sample.reference) for sample in plan.samples]
         ]
         state.skipped |= self._references.skipped
@@ -69,16 +73,16 @@ class CategoryRun:
         for stage, pairs in self._measuring.seconds.items():
             state.seconds.setdefault(stage, []).extend(pairs)
 
-    def bank(self, image: Path, shots: int, seed: int | None) -> MemoryBank:
+    def references(self, image: Path, shots: int, seed: int | None) -> ReferenceSet:
         """What a photo was compared with in a trial."""
         for trial, references in zip(self._plan.trials, self.sets, strict=False):
             if (trial.shots, trial.seed) == (shots, seed):
-                return references.bank
+                return references
         reference = next(s.reference for s in self._plan.samples if s.image == image)
         assert reference is not None
         single = self._references.single(reference)
         assert single is not None  # or the photo would have no record
-        return single.bank
+        return single
 
     def _not_measured(self, trial: Trial) -> set[Path]:
         """Photos that are no test in a trial: the same ones for all numbers of references of a
@@ -87,7 +91,7 @@ class CategoryRun:
             Path(name)
             for other, references in zip(self._plan.trials, self.sets, strict=False)
             if other.seed == trial.seed
-            for name in references.bank.names
+            for name in references.names
         ]
         return {*trial.excluded, *drawn}
 
@@ -115,7 +119,7 @@ class CategoryRun:
         rows = [r for r, s in enumerate(batch.samples) if s.image not in self._excluded[number]]
         if not rows:
             return
-        for kind, evidence in self._measuring.evidence(encoded, references.bank, category):
+        for kind, evidence in self._measuring.evidence(encoded, references, category):
             threshold = self._threshold(number, kind, references, encoded)
             said = self._measuring.said(evidence, batch.samples, threshold)
             for row in rows:

@@ -83,10 +83,10 @@ def _draw(
     measuring: Measuring, plan: CategoryPlan, measured: CategoryRun, record: Record, path: Path
 ) -> None:
     image = Path(record["image"])
-    bank = measured.bank(image, record["shots"], record["seed"])
+    references = measured.references(image, record["shots"], record["seed"])
     photo = load_image(image)
     encoded = measuring.assistant.encode([photo])
-    kind, evidence = next(measuring.evidence(encoded, bank, plan.category))
+    kind, evidence = next(measuring.evidence(encoded, references, plan.category))
     said = record["said"]
     probability = None if said is None else float(said)
     inspection = evidence.inspection(0, measuring.assistant.card, probability=probability)

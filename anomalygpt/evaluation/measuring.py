@@ -21,7 +21,6 @@ from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
 from anomalygpt.evaluation.threshold import reference_threshold
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.model import AnomalyGPT, Prompts
-from decoder import MemoryBank
 
 Seconds: TypeAlias = "dict[str, list[tuple[int, float]]]"
 
@@ -107,7 +106,7 @@ class Measuring:
         return replace(encoded, names=[str(name) for name in names])
 
     def evidence(
-        self, photos: EncodedPhotos, bank: MemoryBank, category: str
+        self, photos: EncodedPhotos, references: ReferenceSet, category: str
     ) -> Iterator[tuple[MapKind, Evidence]]:
         """The maps of photos, in every formulation that is asked for.
 
@@ -115,9 +114,9 @@ class Measuring:
             DeviceError: a map holds NaN or infinite values.
         """
         for kind in self.maps:
-            with self.timed(f"map, {_count(len(bank))}", len(photos)):
+            with self.timed(f"map, {_count(len(references.names))}", len(photos)):
                 drawing = _in_formulation(self.assistant, kind)
-                evidence = drawing.examine(photos, bank, category=category)
+                evidence = drawing.examine(photos, references.banks[kind], category=category)
             if not evidence.maps.isfinite().all():
                 raise DeviceError(
                     f"a map of {photos.names[0]} or of the photos after it holds NaN or infinite "

@@ -121,7 +121,12 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also ask the language model without any learned prompt",
     )
-    _add_number(group, "rotations", "turned copies of every reference, the photo included")
+    group.add_argument(
+        "--rotations",
+        type=int,
+        metavar="N",
+        help="turned copies of every reference, the photo included (default: as `inspect` does)",
+    )
     group.add_argument("--flips", action="store_true", help="also compare with mirrored references")
     _add_number(group, "batch-size", "photos at a time")
     _add_number(group, "examples", "worst photos of each kind in the report")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomalygpt.errors import DataError, ImageError
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
-from anomalygpt.model import AnomalyGPT, ReferenceViews
+from anomalygpt.evaluation.settings import MapKind
+from anomalygpt.model import AnomalyGPT, ReferenceViews, turns_of_each
 from anomalygpt.progress import with_bar
 from decoder import MemoryBank
 
@@ -18,11 +19,14 @@ class ReferenceSet:
     """The references of one trial.
 
     Attributes:
-        bank: what photos are compared with; empty without references.
-        views: what each reference gave, in the order of the bank's names.
+        names: files of the references; () without any.
+        banks: what photos are compared with, by formulation of the map: they keep other numbers of
+            turned copies.
+        views: what each reference gave; the photo as it is comes first.
     """
 
-    bank: MemoryBank
+    names: Sequence[str]
+    banks: Mapping[MapKind, MemoryBank]
     views: Sequence[ReferenceViews]
 
 
@@ -33,12 +37,20 @@ class References:
         skipped: references that could not be read, with the reason.
     """
 
-    def __init__(self, assistant: AnomalyGPT, rotations: int, flips: bool) -> None:
+    def __init__(
+        self,
+        assistant: AnomalyGPT,
+        maps: Sequence[MapKind],
+        *,
+        rotations: int | None,
+        flips: bool,
+    ) -> None:
         self.skipped: dict[str, str] = {}
         self._assistant = assistant
+        self._maps = maps
         self._rotations = rotations
         self._flips = flips
-        self._views: dict[Path, ReferenceViews | None] = {}
+        self._views: dict[tuple[Path, int], ReferenceViews | None] = {}
 
     def sets(self, plan: CategoryPlan) -> list[ReferenceSet]:
         """The references of every trial.
@@ -46,46 +58,83 @@ class References:
         Raises:
             DataError: too few of a category's good photos can be read.
         """
-        wanted = list(dict.fromkeys(p for trial in plan.trials for p in trial.order[: trial.shots]))
-        for path in with_bar(wanted, len(wanted), f"references of {plan.category}"):
-            self._of(path)
+        wanted = {
+            (path, turns)
+            for trial in plan.trials
+            for path in trial.order[: trial.shots]
+            for turns in self._turns(trial.shots).values()
+        }
+        # Many turns first: the photo as it is comes with them.
+        ordered = sorted(wanted, key=lambda each: (-each[1], each[0]))
+        for path, turns in with_bar(ordered, len(ordered), f"references of {plan.category}"):
+            self._of(path, turns)
         return [self._set(plan.category, trial) for trial in plan.trials]
 
     def single(self, path: Path) -> ReferenceSet | None:
         """One reference, not kept; None where it cannot be read."""
-        views = self._read(path)
-        return None if views is None else self._filled([(path, views)])
+        found = self._filled([path])
+        self._views.clear()
+        return found
+
+    def _turns(self, shots: int) -> dict[MapKind, int]:
+        """Turned copies of each reference, the photo itself included, for each map."""
+        return {
+            kind: self._rotations or turns_of_each(shots, formulation=kind) for kind in self._maps
+        }
 
     def _set(self, category: str, trial: Trial) -> ReferenceSet:
-        found: list[tuple[Path, ReferenceViews]] = []
+        readable: list[Path] = []
+        most = max(self._turns(trial.shots).values())
         for path in trial.order:
-            if len(found) == trial.shots:
+            if len(readable) == trial.shots:
                 break
-            views = self._of(path)
-            if views is not None:
-                found.append((path, views))
-        if len(found) < trial.shots:
+            if self._of(path, most) is not None:
+                readable.append(path)
+        if len(readable) < trial.shots:
             reasons = "; ".join(list(self.skipped.values())[:3])
             raise DataError(
-                f"{category}: only {len(found)} of its good photos can be read, {trial.shots} "
+                f"{category}: only {len(readable)} of its good photos can be read, {trial.shots} "
                 f"references were asked for ({reasons}); mend them or ask for fewer"
             )
-        return self._filled(found)
+        found = self._filled(readable)
+        assert found is not None
+        return found
 
-    def _filled(self, found: Sequence[tuple[Path, ReferenceViews]]) -> ReferenceSet:
-        bank = MemoryBank(self._assistant.encoder_id)
-        for path, (views, varied) in found:
-            bank.add(views, name=str(path), varied=varied)
-        return ReferenceSet(bank, [views for _, views in found])
+    def _filled(self, paths: Sequence[Path]) -> ReferenceSet | None:
+        banks: dict[int, MemoryBank] = {}
+        turns_of = self._turns(len(paths))
+        own: list[ReferenceViews] = []
+        for turns in dict.fromkeys(turns_of.values()):
+            bank = banks[turns] = MemoryBank(self._assistant.encoder_id)
+            own = []
+            for path in paths:
+                views = self._of(path, turns)
+                if views is None:
+                    return None
+                own.append(views)
+                bank.add(views[0], name=str(path), varied=views[1])
+        names = [str(path) for path in paths]
+        return ReferenceSet(names, {kind: banks[t] for kind, t in turns_of.items()}, own)
 
-    def _of(self, path: Path) -> ReferenceViews | None:
-        if path not in self._views:
-            self._views[path] = self._read(path)
-        return self._views[path]
+    def _of(self, path: Path, turns: int) -> ReferenceViews | None:
+        """Views of a reference, encoded once."""
+        if (path, turns) not in self._views:
+            self._views[path, turns] = self._first_of_more(path, turns) or self._read(path, turns)
+        return self._views[path, turns]
 
-    def _read(self, path: Path) -> ReferenceViews | None:
+    def _first_of_more(self, path: Path, turns: int) -> ReferenceViews | None:
+        """The photo as it is, where it was encoded together with turned copies."""
+        if turns > 1 or self._flips:
+            return None
+        known = [views for (other, _), views in self._views.items() if other == path]
+        if not known or known[0] is None:
+            return None
+        stages, varied = known[0]
+        return tuple(stage[:1] for stage in stages), varied
+
+    def _read(self, path: Path, turns: int) -> ReferenceViews | None:
         try:
-            return self._assistant.reference_views(path, self._rotations, self._flips)
+            return self._assistant.reference_views(path, turns, self._flips)
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

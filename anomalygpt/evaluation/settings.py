@@ -34,7 +34,8 @@ class EvaluationSettings:
         verdicts: who says yes or no; () the language model, or the threshold where there is none.
         no_decoder: also ask the language model without the map.
         no_prompt_learner: also ask the language model without any learned prompt.
-        rotations: turned copies of every reference, the photo itself included.
+        rotations: turned copies of every reference, the photo itself included; None as many as
+            `AnomalyGPT.remember` takes by itself.
         flips: also compare with mirrored references.
         batch_size: photos that are encoded at one time.
         examples: worst misses and worst false alarms to show, of each kind and category.
@@ -54,7 +55,7 @@ class EvaluationSettings:
     verdicts: tuple[Verdict, ...] = ()
     no_decoder: bool = False
     no_prompt_learner: bool = False
-    rotations: int = 1
+    rotations: int | None = None
     flips: bool = False
     batch_size: int = 8
     examples: int = 3

@@ -2,9 +2,9 @@
 
 It is what an assistant has to beat. No photo of a defect is looked at, and no test photo.
 
-With two references or more, each is scored against the others, as a further good part would be;
-the threshold lies a little above their mean. A single reference has no others: then the distance
-counts that its simulated other photos keep.
+With three references or more, each is scored against the others, as a further good part would be;
+the threshold lies a little above their mean. One or two have too few others: then the distance
+counts that good parts are expected to keep, the one that normalises the map.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from decoder import MemoryBank
 # encoders on magnetic_tile, cookie and alien_toy together (docs/evaluation.md).
 ABOVE_REFERENCES = 1.1
 
-# The same for a single reference, in units of the distance that good parts are expected to keep.
-ABOVE_COPIES = 1.15
+# The same for one and for two references, in units of the distance that good parts are expected to
+# keep. With two, that distance is partly one between single references, so it is larger.
+OF_EXPECTED = {1: 1.15, 2: 1.0}
 
 
 def reference_threshold(
@@ -38,15 +39,15 @@ def reference_threshold(
     Returns:
         A score in [0, 1]; None without references.
     """
-    if not len(references.bank):
+    if not references.names:
         return None
     published = assistant.decoder.config.formulation == "published"
     with torch.inference_mode():
-        if len(references.bank) > 1:
-            scores = _scores_among_themselves(assistant, references, grid, category)
-            distance = ABOVE_REFERENCES * float(np.mean(_distances(scores, published)))
-            return float(_scores(np.array(distance), published))
-        return _score_of_one(assistant, references, grid, category)
+        if len(references.names) in OF_EXPECTED:
+            return _expected_score(assistant, references, grid, category)
+        scores = _scores_among_themselves(assistant, references, grid, category)
+        distance = ABOVE_REFERENCES * float(np.mean(_distances(scores, published)))
+        return float(_scores(np.array(distance), published))
 
 
 def _scores_among_themselves(
@@ -54,26 +55,30 @@ def _scores_among_themselves(
 ) -> np.ndarray:
     """(K,): each reference against the others."""
     text = assistant.category_features(category)
+    bank = references.banks[assistant.decoder.config.formulation]
     scores = []
-    for name, (views, _) in zip(references.bank.names, references.views, strict=True):
+    for name, (views, _) in zip(references.names, references.views, strict=True):
         # The photo as it is; its turned copies would only ask the same once more.
         maps = assistant.decoder.anomaly_map(
             [stage[:1] for stage in views],
             grid,
             text_features=text,
-            memory_bank=references.bank.without(name),
+            memory_bank=bank.without(name),
         )
         scores.append(float(assistant.decoder.score(maps.clamp(0.0, 1.0), grid)))
     return np.array(scores)
 
 
-def _score_of_one(
+def _expected_score(
     assistant: AnomalyGPT, references: ReferenceSet, grid: tuple[int, int], category: str
 ) -> float:
+    """The score of a part at the largest distance that is expected of a good one."""
     decoder = assistant.decoder
+    limit = OF_EXPECTED[len(references.names)]
     if decoder.config.formulation == "published":
-        return min(1.0, ABOVE_COPIES * float(references.bank.self_distances().mean()))
-    score = float(_scores(np.array(ABOVE_COPIES), published=False))
+        scale = references.banks["published"].self_distances()
+        return min(1.0, limit * float(scale.mean()))
+    score = float(_scores(np.array(limit), published=False))
     if not decoder.has_text_side:
         return score
     # In a fused map, the reference shows what the text side says about a good part.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from anomalygpt import AnomalyGPT
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
@@ -17,7 +18,7 @@ MAPS = ("normalised", "published")
 def references(assistant: AnomalyGPT, tree: Path, count: int, category: str) -> ReferenceSet:
     order = tuple(sorted((tree / category / "train" / "good").iterdir()))
     plan = CategoryPlan(category, (), (Trial(count, 0, order),))
-    return References(assistant, 1, False).sets(plan)[0]
+    return References(assistant, MAPS, rotations=1, flips=False).sets(plan)[0]
 
 
 def threshold(
@@ -52,11 +53,32 @@ def test_references_lie_below_it(someone, tree, kind, count, category) -> None:
     assert 0 <= found <= 1
     assert threshold(someone, tree, count, kind, category) == found
     someone.set_formulation(kind)
-    bank = references(someone, tree, count, category).bank
+    bank = references(someone, tree, count, category).banks[kind]
     photos = someone.encode(list(bank.names))
     scores = someone.examine(photos, bank, category=category).scores
     someone.set_formulation("normalised")
     assert scores.max() < found
+
+
+def test_turned_copies_come_with_few_references_and_the_normalised_map(encoder_alone, tree) -> None:
+    """As `remember` keeps them; the photo as it is comes first in any case."""
+    order = tuple(sorted((tree / "disc" / "train" / "good").iterdir()))
+    trials = tuple(Trial(count, 0, order) for count in (1, 2, 4))
+    sets = References(encoder_alone, MAPS, rotations=None, flips=False).sets(
+        CategoryPlan("disc", (), trials)
+    )
+    own = encoder_alone.encode(order[0]).features.stages
+    for found, turns in zip(sets, (12, 6, 1), strict=True):
+        photos = [Path(name) for name in found.names]
+        for kind, bank in found.banks.items():
+            encoder_alone.set_formulation(kind)
+            same = encoder_alone.remember(photos)
+            assert torch.equal(bank.distances(own), same.distances(own))
+            torch.testing.assert_close(bank.self_distances(), same.self_distances())
+            patches = len(next(iter(bank._references.values())).stages[0])
+            expected = turns if kind == "normalised" else 1
+            assert patches == expected * own[0].shape[1]
+        torch.testing.assert_close(found.views[0][0][0][:1], own[0])
 
 
 def test_test_photos_do_not_move_it(run, disc, making) -> None:
