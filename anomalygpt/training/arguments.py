@@ -63,7 +63,7 @@ class TrainingArguments:
         ce_weight, focal_weight, dice_weight: weights of the three losses.
         reference_share: share of the batches whose map comes from references.
         shots: numbers of references to draw from in those batches.
-        rotations: turned copies of every reference.
+        rotations: turned copies of every reference; None as many as an inspection takes.
         dialogues: what the language model is taught to say.
         normal_variation: True varies the photos as another camera shot would.
         gradient_checkpointing: True computes the language model twice to save its memory.
@@ -107,7 +107,7 @@ class TrainingArguments:
     dice_weight: float = 1.0
     reference_share: float = 0.5
     shots: tuple[int, ...] = (1,)
-    rotations: int = 1
+    rotations: int | None = None
     dialogues: DialogueStyle = "published"
     normal_variation: bool = True
     gradient_checkpointing: bool = _free(False)
@@ -136,7 +136,7 @@ class TrainingArguments:
 
     def _check_numbers(self) -> None:
         at_least = {
-            1: ("batch_size", "micro_batch_size", "text_width", "rotations", "max_tokens",
+            1: ("batch_size", "micro_batch_size", "text_width", "max_tokens",
                 "validate_every", "save_every", "log_every"),
             0: ("workers", "cache_mb", "seed", "weight_decay", "ce_weight", "focal_weight",
                 "dice_weight", "validation_rows"),
@@ -161,8 +161,9 @@ class TrainingArguments:
             )
         if not self.shots or min(self.shots) < 1:
             raise ConfigError(f"shots are numbers of references from 1 on, got {self.shots}")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ConfigError(f"max_steps must be at least 1, got {self.max_steps}")
+        for name in ("max_steps", "rotations"):
+            if getattr(self, name) is not None and not 1 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
     def _check_start(self) -> None:
         if (self.model is None) == (self.encoder is None):

@@ -25,7 +25,7 @@ _DATA: dict[str, tuple[Any, str, str]] = {
     "instructions": (str, "DIR", "PandaGPT's instruction data, every second batch"),
     "dialogues": (str, "STYLE", "published, rich or mixed"),
     "shots": (int, "K", "numbers of references to draw from"),
-    "rotations": (int, "N", "turned copies of every reference, for parts in any pose"),
+    "rotations": (int, "N", "turned copies of every reference; by default as an inspection"),
     "reference_share": (float, "SHARE", "share of the batches whose map comes from references"),
     "validation_share": (float, "SHARE", "share of the normal photos held out"),
     "validation_rows": (int, "N", "rows of a validation at most"),

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
+from anomalygpt.model import AnomalyGPT, ReferenceViews, turns_of_each
 from decoder import MemoryBank
-
-if TYPE_CHECKING:
-    from anomalygpt.model import AnomalyGPT, ReferenceViews
 
 
 class ReferenceBanks:
     """Encoded references by path, the least recently used forgotten first."""
 
-    def __init__(self, assistant: AnomalyGPT, rotations: int, megabytes: int) -> None:
+    def __init__(self, assistant: AnomalyGPT, rotations: int | None, megabytes: int) -> None:
         self._assistant = assistant
         self._rotations = rotations
         self._room = megabytes * 1024**2
-        self._views: OrderedDict[str, ReferenceViews] = OrderedDict()
+        self._views: OrderedDict[tuple[str, int], ReferenceViews] = OrderedDict()
         self._size = 0
 
     def bank(self, references: Sequence[str]) -> MemoryBank:
@@ -31,17 +28,20 @@ class ReferenceBanks:
             ImageError: a reference cannot be read; it is named.
         """
         bank = MemoryBank(self._assistant.encoder_id)
+        formulation = self._assistant.config.decoder.formulation
+        turns = self._rotations or turns_of_each(len(references), formulation)
         for number, path in enumerate(references):
-            stages, varied = self._of(path)
+            stages, varied = self._of(path, turns)
             bank.add(stages, name=str(number), varied=varied)
         return bank
 
-    def _of(self, path: str) -> ReferenceViews:
-        if path in self._views:
-            self._views.move_to_end(path)
-            return self._views[path]
-        views = self._assistant.reference_views(path, self._rotations)
-        self._views[path] = views
+    def _of(self, path: str, turns: int) -> ReferenceViews:
+        key = path, turns
+        if key in self._views:
+            self._views.move_to_end(key)
+            return self._views[key]
+        views = self._assistant.reference_views(path, turns)
+        self._views[key] = views
         self._size += _bytes(views)
         while self._size > self._room and len(self._views) > 1:
             self._size -= _bytes(self._views.popitem(last=False)[1])

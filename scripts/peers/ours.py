@@ -25,6 +25,7 @@ class Ours:
         self.formulation = formulation
 
     def fit(self, references: Sequence[Path], pixels: Tensor) -> None:
+        self.assistant.set_formulation(self.formulation)  # which turned copies are kept, too
         self.bank = self.assistant.remember(list(references))
         # Patches of all references are joined, and their own distances read, at the first search.
         self.read(pixels[:1])

@@ -337,7 +337,7 @@ def test_turned_references_know_a_turned_part(assistant, parts) -> None:
     with Image.open(parts / "stained.png") as picture:
         turned = picture.transpose(Image.Transpose.ROTATE_180)
     reference = [parts / "stained.png"]
-    plain = assistant.remember(reference)
+    plain = assistant.remember(reference, rotations=1)
     turning = assistant.remember(reference, rotations=2)
     with_plain, with_turning = (
         assistant.decoder.reference_map(
@@ -348,6 +348,27 @@ def test_turned_references_know_a_turned_part(assistant, parts) -> None:
     assert with_turning < 0.5 * with_plain
     with pytest.raises(ConfigError, match="rotations"):
         assistant.remember(reference, rotations=0)
+
+
+@pytest.mark.parametrize(
+    ("count", "formulation", "turns"),
+    [(1, "normalised", 12), (2, "normalised", 6), (3, "normalised", 1), (1, "published", 1)],
+)
+def test_few_references_are_turned_by_themselves(
+    assistant, parts, count, formulation, turns
+) -> None:
+    """About a dozen views while references are few; never for published maps."""
+    references = [parts / "good.png"] * count
+    before = assistant.config.decoder.formulation
+    assistant.set_formulation(formulation)
+    try:
+        by_itself = assistant.remember(references)
+    finally:
+        assistant.set_formulation(before)
+    asked = assistant.remember(references, rotations=turns)
+    query = assistant.encode(references[0]).features.stages
+    assert torch.equal(by_itself.self_distances(), asked.self_distances())
+    assert torch.equal(by_itself.distances(query), asked.distances(query))
 
 
 def test_neither_reference_nor_text_side(parts, encoder_file) -> None:

@@ -30,7 +30,7 @@ def read(assistant, monkeypatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("rotations", [1, 3])
+@pytest.mark.parametrize("rotations", [None, 1, 3])
 def test_a_bank_is_that_of_an_inspection(assistant, photos, rotations):
     queries = assistant.encode(photos[5:7]).features.stages
     banks = ReferenceBanks(assistant, rotations, megabytes=10)

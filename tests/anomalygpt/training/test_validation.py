@@ -41,7 +41,7 @@ def validation_of(training_arguments):
         size = assistant.decoder.config.map_size
         encoder = assistant.config.encoder
         rows = InspectionRows(arguments, encoder, size, data.held_out, data.normal_photos)
-        return Validation(arguments, rows, ReferenceBanks(assistant, 1, 100))
+        return Validation(arguments, rows, ReferenceBanks(assistant, None, 100))
 
     return make
 
