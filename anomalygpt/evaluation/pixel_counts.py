@@ -1,11 +1,14 @@
 """Pixel figures of any number of photos in bounded memory.
 
-Map values in [0, 1] fall into 2^18 equal bins, and each bin counts normal pixels, defect pixels,
-and the shares of connected defect regions: three histograms of 2 MiB, however many photos of
-whatever size come. The figures treat the values of a bin as equal. What that can move is known
-without the values: the truth lies between the figure with every bin in its most favourable order
-and the one in its least favourable (`PixelCounts.errors`). A map of 16 bits, as in a PNG, loses
-nothing: its 65536 values fall into different bins.
+Map values in [0, 1] fall into 2^18 bins, and each bin counts normal pixels, defect pixels, and the
+shares of connected defect regions: three histograms of 2 MiB, however many photos of whatever size
+come. The bins are equal but for the outermost 1/128 at either end, where they become finer and
+finer: the map of a trained text side crowds there.
+
+The figures treat the values of a bin as equal. What that can move is known without the values: the
+truth lies between the figure with every bin in its most favourable order and the one in its least
+favourable (`PixelCounts.errors`). A map of 16 bits, as in a PNG, loses nothing: its 65536 values
+fall into different bins.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ from anomalygpt.evaluation.figures import Figures
 from anomalygpt.evaluation.image_figures import best_f1
 
 BINS = 2**18
+
+# The ends of [0, 1] in which bins go by the logarithm of the distance to the end, the share of all
+# bins that each end gets, and how many times the distance is halved there.
+END, END_SHARE, OCTAVES = 2.0**-7, 0.2, 120
+
 AUPRO_LIMITS = {"aupro": 0.3, "aupro_05": 0.05}
 PIXEL_FIGURES = ("pixel_auroc", "pixel_ap", "pixel_f1_max", *AUPRO_LIMITS)
 
@@ -43,8 +51,7 @@ class PixelCounts:
         """Start without photos.
 
         Args:
-            bins: how many equal bins lie between 0 and 1, from 1 to 2^24, as fine as float32 is
-                near 1.
+            bins: how many bins lie between 0 and 1, from 1 to 2^24.
 
         Raises:
             ValueError: another number of bins.
@@ -59,7 +66,7 @@ class PixelCounts:
 
     @property
     def bins(self) -> int:
-        """How many equal bins lie between 0 and 1."""
+        """How many bins lie between 0 and 1."""
         return len(self._normal)
 
     def add(self, anomaly_map: np.ndarray, mask: np.ndarray) -> None:
@@ -102,7 +109,7 @@ class PixelCounts:
         low, high = float(anomaly_map.min()), float(anomaly_map.max())
         if not (low >= 0 and high <= 1):  # NaN is neither
             raise ValueError(f"an anomaly map lies in [0, 1], got values from {low:g} to {high:g}")
-        cells = (anomaly_map * np.float32(self.bins)).astype(np.uint32)
+        cells = (_stretched(anomaly_map) * self.bins).astype(np.uint32)
         return np.minimum(cells, np.uint32(self.bins - 1), out=cells)
 
     def figures(self) -> Figures:
@@ -237,6 +244,20 @@ class _FilledBins:
         figures["pixel_ap"] = float(shares.sum() / total)
         steps = _steps(*self.pro_curve(), overlap_first=best)
         return figures | {name: area_up_to(limit, *steps) for name, limit in AUPRO_LIMITS.items()}
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] in the same order, with more room for those near 0 and 1; 0, 0.5 and 1
+    stay where they are."""
+    middle = (1 - 2 * END_SHARE) / (1 - 2 * END)
+    found = END_SHARE + (values.astype(np.float64) - END) * middle
+    for end, sign in ((0.0, 1.0), (1.0, -1.0)):
+        near = values < END if sign > 0 else values > 1 - END
+        distance = np.abs(values[near].astype(np.float64) - end)
+        with np.errstate(divide="ignore"):
+            halvings = np.log2(END / distance)
+        found[near] = end + sign * END_SHARE * np.maximum(0.0, 1 - halvings / OCTAVES)
+    return found
 
 
 def area_up_to(limit: float, false_positives: np.ndarray, overlaps: np.ndarray) -> float:

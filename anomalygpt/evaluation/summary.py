@@ -40,7 +40,7 @@ _RULES = {
     "of at least half brightness. Several masks of a photo are united. Good photos count as "
     "masks without a defect; photos of defects without a mask are left out of pixel figures.",
     "pixels": "All pixels of a category's photos are pooled. Map values are counted in 262,144 "
-    "equal steps from 0 to 1; `binning_error` bounds what that can change.",
+    "steps from 0 to 1, finer ones near both ends; `binning_error` bounds what that can change.",
     "AUPRO": "Regions are 8-connected. The curve is the mean covered share of each region over the "
     "share of good pixels above the threshold, divided by its limit.",
     "verdict": "Language: P(yes) against P(no) as the first word, above one half is yes. "

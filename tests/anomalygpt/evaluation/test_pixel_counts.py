@@ -290,10 +290,39 @@ def test_shapes_and_types_are_checked() -> None:
 
 
 def test_both_ends_of_the_range_have_a_bin() -> None:
-    values = np.array([[0.0, 1.0, np.nextafter(np.float32(1), np.float32(0))]], np.float32)
-    arrays = counted([(values, np.zeros((1, 3), bool))]).to_arrays()
-    assert arrays["normal_bins"].tolist() == [0, BINS - 1]
-    assert arrays["normal"].tolist() == [1, 2]
+    """And what lies next to them has another one."""
+    ends = np.array([0.0, 1.0], np.float32)
+    values = np.stack([ends, np.nextafter(ends, np.float32(0.5), dtype=np.float32)])
+    arrays = counted([(values, np.zeros((2, 2), bool))]).to_arrays()
+    assert [arrays["normal_bins"][0], arrays["normal_bins"][-1]] == [0, BINS - 1]
+    assert arrays["normal"].sum() == 4
+    assert len(arrays["normal_bins"]) >= 3  # float32 has steps below 2^-127
+
+
+def test_bins_keep_the_order_of_values() -> None:
+    chance = np.random.default_rng(0)
+    small = 10.0 ** chance.uniform(-37, 0, 20000)
+    values = np.unique(np.concatenate([small, 1 - small, chance.random(20000)]).astype(np.float32))
+    values = values[values <= 1]
+    cells = PixelCounts()._cells(values[None], np.zeros((1, len(values)), bool))[0].astype(int)
+    assert (np.diff(cells) >= 0).all()
+
+
+def test_saturated_maps_keep_their_figures() -> None:
+    """The map of a trained text side: nearly all values crowd at 0 and at 1."""
+    chance = np.random.default_rng(1)
+    photos = []
+    for _ in range(3):
+        mask = np.zeros((64, 64), bool)
+        mask[10:30, 20:50] = True
+        logits = chance.normal(-18, 6, mask.shape) + 9 * mask
+        photos.append(((1 / (1 + np.exp(-logits))).astype(np.float32), mask))
+    counts = counted(photos)
+    values, masks = (np.concatenate([p[i].ravel() for p in photos]) for i in (0, 1))
+    figures, errors = counts.figures(), counts.errors()
+    assert figures["pixel_auroc"] == pytest.approx(roc_auc_score(masks, values), abs=1e-4)
+    assert figures["pixel_ap"] == pytest.approx(average_precision_score(masks, values), abs=1e-3)
+    assert errors["pixel_auroc"] < 5e-4
 
 
 # Another public implementation.
