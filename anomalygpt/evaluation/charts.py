@@ -125,7 +125,9 @@ def score_histograms(photos: Iterable[Photo], shots: int, map_name: str) -> str 
             axes.set_axis_off()
         figure.supxlabel("image score", fontsize=9)
         figure.supylabel("photos", fontsize=9)
-        figure.legend(handles=_score_legend(), loc="outside upper left", ncols=4)
+        # One panel is too narrow for all four side by side.
+        columns = 4 if len(categories) > 1 else 2
+        figure.legend(handles=_score_legend(), loc="outside upper left", ncols=columns)
         return _svg(figure, "scores", f"Histograms of the image score, {_setting(shots, map_name)}")
 
 
