@@ -15,8 +15,9 @@ from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import list_images
-from anomalygpt.model import AnomalyGPT, turns_of_each
+from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
+from anomalygpt.references import turns_of_each
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image
 from decoder import MemoryBank

@@ -28,6 +28,7 @@ from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
 from anomalygpt.preprocessing import ImageGeometry, preprocess
+from anomalygpt.references import ReferenceViews, reference_pictures, turns_of_each
 from anomalygpt.results import Inspection
 from decoder import (
     DEFAULT_CATEGORY,
@@ -38,7 +39,6 @@ from decoder import (
 )
 from decoder.config import Formulation
 from prompt_learner import PromptLearner
-from simulation import NormalVariation, rotations_and_flips, vary
 
 if TYPE_CHECKING:
     from anomalygpt.dialogue import Dialogue
@@ -48,29 +48,6 @@ if TYPE_CHECKING:
 
 # Photos of good parts, a single one, or a memory bank of them.
 References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
-
-# Patch tokens of a reference in all its turns, and of its simulated other photos, per stage.
-ReferenceViews: TypeAlias = "tuple[tuple[Tensor, ...], tuple[Tensor, ...]]"
-
-# Simulated other photos of each reference; they tell how much a good part differs from itself.
-VARIED_COPIES = 4
-VARIATION_SEED = 0
-
-# They are moved and lit more than two photos of the same part usually are: so much that 9 of 10 of
-# their patches lie within the distance that two good parts keep.
-COPY_VARIATION = NormalVariation(
-    max_shift=0.03,
-    max_rotation_degrees=15.0,
-    scale=(0.85, 1.15),
-    brightness=0.15,
-    contrast=0.25,
-    gamma=(0.75, 1.3),
-    max_blur_sigma=1.3,
-)
-
-# One or two references do not show how parts lie: they are also compared turned, so many views in
-# all. From three references on that no longer helps.
-FEW_REFERENCES, FEW_VIEWS = 2, 12
 
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
 VIEW_BATCH = 16
@@ -284,9 +261,8 @@ class AnomalyGPT(nn.Module):
             ImageError: the reference cannot be used; it is named.
         """
         pixels = np.asarray(load_image(reference))
-        views = rotations_and_flips(pixels, rotations, flips)
-        generator = np.random.default_rng(VARIATION_SEED)
-        copies = views + [vary(pixels, generator, COPY_VARIATION) for _ in range(VARIED_COPIES)]
+        views, varied = reference_pictures(pixels, rotations, flips)
+        copies = [*views, *varied]
         parts = [
             self._encode([Image.fromarray(copy) for copy in copies[start : start + VIEW_BATCH]])[0]
             for start in range(0, len(copies), VIEW_BATCH)
@@ -564,10 +540,3 @@ class AnomalyGPT(nn.Module):
                 features = ensemble_features(self.encoder.encode_text, category)
             self._text_features[category] = features
         return self._text_features[category]
-
-
-def turns_of_each(references: int, formulation: Formulation) -> int:
-    """Turned copies, the photo itself included, that `remember` keeps of each reference."""
-    if formulation == "published" or not 1 <= references <= FEW_REFERENCES:
-        return 1
-    return FEW_VIEWS // references

@@ -9,8 +9,9 @@ from pathlib import Path
 from anomalygpt.errors import DataError, ImageError
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
 from anomalygpt.evaluation.settings import MapKind
-from anomalygpt.model import AnomalyGPT, ReferenceViews, turns_of_each
+from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
+from anomalygpt.references import ReferenceViews, turns_of_each
 from decoder import MemoryBank
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from anomalygpt.model import AnomalyGPT, ReferenceViews, turns_of_each
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.references import ReferenceViews, turns_of_each
 from decoder import MemoryBank
 
 
