@@ -77,7 +77,8 @@ def assistant_folder(source: str | Path) -> Path:
     if not folder.is_dir():
         raise SourceError(
             f"the model {str(source)!r} is not included in this version yet; give a folder that "
-            "`anomalygpt convert` wrote, or use an encoder alone with --encoder and --map-only"
+            "`anomalygpt convert` wrote, or use an encoder alone with --encoder (`inspect` "
+            "then needs --map-only)"
         )
     return folder
 

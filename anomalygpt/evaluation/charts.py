@@ -98,8 +98,8 @@ def roc_curves(photos: Iterable[Photo], shots: int, map_name: str) -> str | None
 def score_histograms(photos: Iterable[Photo], shots: int, map_name: str) -> str | None:
     """How the scores of good and defective photos lie, a panel per category, first seed only.
 
-    A dashed line marks the threshold where one was used; crosses are photos that were judged
-    wrongly, by the language model where it was asked.
+    A dashed line marks the threshold where one was used; crosses are photos that it judged
+    wrongly, or the language model where there is no threshold.
 
     Args:
         photos: as in `roc_curves`.
@@ -221,16 +221,14 @@ def _first_seed(photos: Iterable[Photo], shots: int, map_name: str) -> list[Phot
 
 
 def _scored(photos: Iterable[Photo], shots: int, map_name: str) -> list[Photo]:
-    """Every photo once, with the language model's verdict if it has one and any threshold."""
+    """Every photo once, with the threshold's verdict if there is one, else the language model's."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for photo in _first_seed(photos, shots, map_name):
         if not _is_number(photo["score"]) or photo["verdict"] not in ("language", "threshold"):
             continue
         kept = found.setdefault((photo["category"], photo["image"]), dict(photo))
-        if photo["verdict"] == "language":
-            kept["said"] = photo["said"]
         if photo["threshold"] is not None:
-            kept["threshold"] = photo["threshold"]
+            kept |= {"threshold": photo["threshold"], "said": photo["said"]}
     return list(found.values())
 
 

@@ -34,6 +34,12 @@ def run(options: argparse.Namespace) -> int:
         return INTERRUPTED
     print(terminal_summary(results))
     print(f"report: {options.output / REPORT}")
+    if results["left_out"]:
+        tqdm.write(
+            f"anomalygpt: {len(results['left_out'])} photos left out that the model or the "
+            "references know; the report names them",
+            sys.stderr,
+        )
     for each in results["skipped"]:
         tqdm.write(f"anomalygpt: skipped: {each['reason']}", sys.stderr)
     return SOME_FAILED if results["skipped"] else OK

@@ -15,6 +15,7 @@ from anomalygpt.image_io import write_atomically
 
 RESULTS, REPORT = "results.json", "report.html"
 TABLE, TEXT, PHOTOS = "results.csv", "results.md", "photos.csv"
+REPORTS = (REPORT, TEXT, TABLE, PHOTOS)
 
 
 def write_results(results: Mapping[str, Any], photos: Sequence[Record], folder: Path) -> None:

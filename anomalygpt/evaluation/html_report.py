@@ -91,9 +91,17 @@ def _lead(entry: Mapping[str, Any]) -> str:
     )
     if accuracy == UNDEFINED:
         return f"{given} ({entry['map']} map), no verdict could be measured."
+    mistakes = [
+        f"{verb} {value}% of {whom}"
+        for verb, value, whom in (
+            ("misses", missed, "those with defects"),
+            ("rejects", rejected, "the good ones"),
+        )
+        if value != UNDEFINED
+    ]
     return (
-        f"{given} ({entry['map']} map), {judge} is right about {accuracy}% of the photos, "
-        f"misses {missed}% of those with defects and rejects {rejected}% of the good ones."
+        f"{given} ({entry['map']} map), {judge} is right on {accuracy}% of the photos: it "
+        f"{' and '.join(mistakes)}."
     )
 
 
@@ -136,7 +144,8 @@ def _charts(results: Results, photos: Sequence[Mapping[str, Any]]) -> str | None
     drawn = (
         (
             charts.score_histograms(photos, shots, map_name),
-            "Image scores of good and defective photos. Crosses: judged wrongly.",
+            "Image scores of good and defective photos. Crosses: judged wrongly, by the threshold "
+            "where one is drawn.",
             "wide",
         ),
         (

@@ -22,8 +22,8 @@ def add_evaluate(
         help="measure the assistant on a data set",
         description="Measure an assistant on labelled photos and write results.json, results.csv, "
         "results.md, photos.csv and report.html. Ctrl-C keeps what was measured; the same command "
-        "goes on. Status 0: all photos were measured; 1: some could not be read (they are named "
-        "in the results); 2: nothing could be measured.",
+        "goes on. Status 0: all photos were measured; 1: some photos or masks could not be read "
+        "(they are named in the results); 2: nothing could be measured; 130: interrupted.",
     )
     parser.add_argument("data", metavar="ROOT", help="folder of a data set")
     parser.add_argument(

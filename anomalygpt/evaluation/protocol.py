@@ -73,10 +73,15 @@ def _plan_category(data: InspectionData, name: str, settings: EvaluationSettings
     # Plain folders have no test photos of good parts: those that are no references serve.
     shared = data.layout == "folder"
     needed = 0 if own else max(settings.shots)
+    if not good and needed:
+        raise DataError(
+            f"{shown(name)} has no good training photo to be a reference; add some in train/good "
+            "(plain folders: in good), docs/data.md"
+        )
     if len(good) < needed:
         raise DataError(
-            f"{shown(name)} has {len(good)} good training photos, {needed} references were asked "
-            "for; ask for fewer with --shots, or add photos"
+            f"{shown(name)} has {len(good)} good training photos, but --shots asks for {needed} "
+            "references; ask for fewer, or add photos"
         )
     if shared:
         tests = [*good, *tests]

@@ -26,7 +26,7 @@ from anomalygpt.evaluation.batches import load_batches
 from anomalygpt.evaluation.category import CategoryRun
 from anomalygpt.evaluation.examples import FOLDER as EXAMPLES
 from anomalygpt.evaluation.examples import worst_examples
-from anomalygpt.evaluation.files import read_results, write_results
+from anomalygpt.evaluation.files import REPORTS, read_results, write_results
 from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.protocol import (
     CategoryPlan,
@@ -102,7 +102,7 @@ def evaluate(
     _check_measured(states, folder)
     training = {hashes.get(sample.image) for sample in data.select(split="train")}
     results, photos = assemble(
-        assistant,
+        measuring,
         settings,
         data,
         plans,
@@ -114,7 +114,7 @@ def evaluate(
     results |= {"left_out": [str(each.image) for each in seen], "mark": mark}
     write_results(results, photos, folder)
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)
-    return results
+    return json.loads(json.dumps(results))  # as a later call would read it
 
 
 def _photos(
@@ -162,7 +162,8 @@ def _check_measured(states: Mapping[str, CategoryState], folder: Path) -> None:
         return
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)
     reasons = [reason for state in states.values() for reason in state.skipped.values()]
-    raise DataError(f"no test photo could be measured: {'; '.join(reasons[:3])}")
+    why = "; ".join(reasons[:3]) or "all of them are references; ask for fewer, or add photos"
+    raise DataError(f"no test photo could be measured: {why}")
 
 
 def _mark(
@@ -198,6 +199,7 @@ def _begin(folder: Path, mark: str) -> dict[str, Any] | None:
     results = read_results(folder)
     if results is not None:
         if results.get("mark") == mark:
+            _check_complete(folder)
             return results
         raise OutputError(
             f"{folder} holds the results of another evaluation (other settings, model or photos); "
@@ -225,6 +227,19 @@ def _begin(folder: Path, mark: str) -> dict[str, Any] | None:
     text = json.dumps({"mark": mark}).encode()
     write_atomically(run, lambda file: file.write(text))
     return None
+
+
+def _check_complete(folder: Path) -> None:
+    """
+    Raises:
+        OutputError: a report was taken away; what it needs was not kept.
+    """
+    missing = [name for name in REPORTS if not (folder / name).is_file()]
+    if missing:
+        raise OutputError(
+            f"{folder} holds the results, but no {missing[0]} any more; remove the folder to "
+            "measure again, or name another one"
+        )
 
 
 @contextmanager

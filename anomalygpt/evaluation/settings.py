@@ -68,10 +68,9 @@ class EvaluationSettings:
         """
         object.__setattr__(self, "data", str(self.data))  # a Path could not be written as JSON
         for name in ("shots", "seeds", "maps", "verdicts"):
-            # Given twice is measured once.
-            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+            object.__setattr__(self, name, _each_once(getattr(self, name)))
         if self.categories is not None:
-            object.__setattr__(self, "categories", tuple(dict.fromkeys(self.categories)))
+            object.__setattr__(self, "categories", _each_once(self.categories))
         self._choose("dataset", DATASETS)
         self._choose("references", ("random", "first"))
         self._choose("maps", MAPS)
@@ -93,5 +92,13 @@ class EvaluationSettings:
         if value is None:
             return
         values = value if isinstance(value, tuple) else (value,)
-        if not values or min(values) < least:
-            raise ConfigError(f"{name} counts from {least} on; got {value}")
+        if not values:
+            raise ConfigError(f"{name} needs at least one number")
+        for each in values:
+            if not isinstance(each, int) or each < least:
+                raise ConfigError(f"{name} takes whole numbers from {least} on; got {each!r}")
+
+
+def _each_once(values: Any) -> tuple[Any, ...]:
+    """Several values without repetition; a single one is one of one, not of letters."""
+    return tuple(dict.fromkeys([values] if isinstance(values, str | int) else values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +17,13 @@ from anomalygpt.evaluation.image_figures import (
     ranking_figures,
     verdict_figures,
 )
+from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.places import place_figures
 from anomalygpt.evaluation.protocol import CategoryPlan
 from anomalygpt.evaluation.provenance import latency_ms, machine, peak_memory_mb, versions
 from anomalygpt.evaluation.published import known_data_set, published_figures
 from anomalygpt.evaluation.settings import EvaluationSettings
 from anomalygpt.evaluation.state import CategoryState, Record
-
-if TYPE_CHECKING:
-    from anomalygpt.model import AnomalyGPT
 
 SCHEMA_VERSION = 1
 
@@ -53,7 +51,7 @@ _RULES = {
 
 
 def assemble(
-    assistant: AnomalyGPT,
+    measuring: Measuring,
     settings: EvaluationSettings,
     data: InspectionData,
     plans: Sequence[CategoryPlan],
@@ -64,9 +62,10 @@ def assemble(
     trained_here: bool,
 ) -> tuple[dict[str, Any], list[Record]]:
     """What results.json holds, and the records of all photos."""
+    assistant = measuring.assistant
     rows = [row for each in plans for row in _rows(each, states[each.category])]
     records = [record for each in plans for record in states[each.category].records]
-    counts = {each.category: _counts(data, each) for each in plans}
+    counts = {each.category: _counts(data, each, states[each.category]) for each in plans}
     name = known_data_set(data.layout, counts)
     seconds: dict[str, list[tuple[int, float]]] = {}
     for state in states.values():
@@ -79,7 +78,14 @@ def assemble(
         "versions": versions(),
         "machine": machine(assistant.device),
         "model": {**assistant.card, "hash": weights},
-        "settings": asdict(settings),
+        "settings": {
+            **asdict(settings),
+            "maps": list(measuring.maps),
+            "verdicts": list(measuring.verdicts),
+            "categories": list(counts),
+            # Pairs have one reference each, whatever was asked for.
+            "shots": list(dict.fromkeys(row["shots"] for row in rows)),
+        },
         "data": {"layout": data.layout, "name": name, "categories": counts},
         "rules": _rules(settings),
         "rows": rows,
@@ -109,11 +115,14 @@ def _rules(settings: EvaluationSettings) -> dict[str, str]:
     return {**_RULES, "resolution": f"Maps are compared with masks on {where}."}
 
 
-def _counts(data: InspectionData, plan: CategoryPlan) -> dict[str, int]:
-    bad = [sample for sample in plan.samples if sample.is_anomalous]
+def _counts(data: InspectionData, plan: CategoryPlan, state: CategoryState) -> dict[str, int]:
+    """Photos that were measured in any trial, and good training photos."""
+    measured = {record["image"] for record in state.records}
+    samples = [sample for sample in plan.samples if str(sample.image) in measured]
+    bad = [sample for sample in samples if sample.is_anomalous]
     return {
         "train": len(data.select(plan.category, "train", is_anomalous=False)),
-        "good": len(plan.samples) - len(bad),
+        "good": len(samples) - len(bad),
         "anomalous": len(bad),
         "with_mask": sum(bool(sample.masks) for sample in bad),
     }

@@ -90,9 +90,9 @@ def test_a_broken_photo_ends_in_status_1(anomalygpt, disc, options) -> None:
     ("typed", "message"),
     [
         (["--shots", "0"], "no trained text side"),
-        (["--shots", "-1"], "shots counts from 0"),
-        (["--limit", "0"], "limit counts from 1"),
-        (["--shots", "9"], "9 references were asked for"),
+        (["--shots", "-1"], "shots takes whole numbers from 0 on"),
+        (["--limit", "0"], "limit takes whole numbers from 1 on"),
+        (["--shots", "9"], "asks for 9 references"),
         (["--category", "disk"], "no category disk"),
         (["--dataset", "visa"], "not in the layout of VisA"),
         (["--no-decoder"], "no language model"),

@@ -181,7 +181,7 @@ def test_sections_without_content_are_left_out(made_with, tmp_path: Path) -> Non
     text = Page(html_report(made.results, [], tmp_path)).text
     for title in ("over a threshold", "Scores", "Worst photos", "Skipped", "Time and memory"):
         assert title not in text
-    assert "the threshold is right about" in text
+    assert "the threshold is right on" in text
 
 
 def test_all_optional_sections(made: Made, page) -> None:

@@ -126,7 +126,7 @@ def test_without_test_photos_nothing_can_be_measured(layout: str) -> None:
 
 
 def test_too_few_good_photos() -> None:
-    with pytest.raises(DataError, match="disc has 3 good training photos, 4 references"):
+    with pytest.raises(DataError, match="disc has 3 good training photos, but --shots asks for 4"):
         planned(made(1, 1, 3), shots=(1, 4))
 
 

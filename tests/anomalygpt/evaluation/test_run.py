@@ -476,7 +476,7 @@ def test_categories_without_photos(run, disc, tmp_path) -> None:
         run(disc / "none", "none")
     with pytest.raises(DataError, match="no category"):
         run(disc, "none", categories=("disk",))
-    with pytest.raises(DataError, match="9 references were asked for"):
+    with pytest.raises(DataError, match="asks for 9 references"):
         run(disc, "none", shots=(9,))
     shutil.rmtree(disc / "disc" / "test")
     with pytest.raises(DataError, match="no test photo"):

@@ -93,3 +93,15 @@ def test_settings_can_be_written_down() -> None:
     settings = EvaluationSettings(Path("some") / "data", shots=[0, 1])  # type: ignore[arg-type]
     told = json.loads(json.dumps(dataclasses.asdict(settings)))
     assert EvaluationSettings(**told) == settings
+
+
+def test_single_values_are_one_of_one() -> None:
+    given = EvaluationSettings("d", categories="disc", shots=2, seeds=5, verdicts="threshold")
+    assert (given.categories, given.shots, given.seeds) == (("disc",), (2,), (5,))
+    assert given.verdicts == ("threshold",)
+
+
+@pytest.mark.parametrize("limit", ["3", 1.5])
+def test_numbers_are_whole_numbers(limit) -> None:
+    with pytest.raises(ConfigError, match="limit takes whole numbers from 1 on"):
+        EvaluationSettings("d", limit=limit)

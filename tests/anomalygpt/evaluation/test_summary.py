@@ -74,7 +74,7 @@ def test_results_say_where_they_come_from(whole_run, assistant, tree) -> None:
     assert results["command"] == "anomalygpt evaluate made"
     assert results["model"]["hash"] == model_hash(assistant)
     assert {"python", "torch", "anomalygpt", "numpy"} <= results["versions"].keys()
-    assert results["settings"]["seeds"] == (0, 1)
+    assert results["settings"]["seeds"] == [0, 1]
     assert results["data"]["layout"] == "mvtec"
     assert results["data"]["categories"] == {
         "disc": {"train": 6, "good": 4, "anomalous": 4, "with_mask": 4},
