@@ -24,6 +24,8 @@ class DecoderConfig:
             show among themselves and fuses it with the text side; "published" is
             1 - mean cosine, no normalisation, no fusion.
         text_weight: share of the text side in a fused map, in [0, 1].
+        by_place: True compares patches with the same place of the references where several
+            references show that good parts all lie alike; False with any place, as published.
     """
 
     stage_widths: tuple[int, ...]
@@ -33,6 +35,7 @@ class DecoderConfig:
     map_size: int = 224
     formulation: Formulation = "normalised"
     text_weight: float = 0.5
+    by_place: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))

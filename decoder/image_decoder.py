@@ -139,14 +139,19 @@ class ImageDecoder(nn.Module):
             (B, map_size, map_size), in [0, 1] when normalised and in [0, 2] when published.
         """
         self._check(stages, grid)
-        distances = memory_bank.distances(stages)
-        if self.config.formulation == "normalised":
-            normal = memory_bank.self_distances().to(distances.device)
-            distances = distances / normal[:, None, None]
-        mean = distances.mean(dim=0)
-        if self.config.formulation == "normalised":
-            mean = mean.square() / (1.0 + mean.square())
+        if self.config.formulation == "published":
+            mean = memory_bank.distances(stages).mean(dim=0)
+        else:
+            mean = self._normalised(stages, grid, memory_bank)
         return self._upsample(mean.unsqueeze(-1), grid).squeeze(1)
+
+    def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
+        """(B, H*W): r² / (1 + r²), see `reference_map`."""
+        places = grid if self.config.by_place else None
+        distances = memory_bank.distances(stages, places)
+        normal = memory_bank.self_distances(places).to(distances.device)
+        squared = (distances / normal[:, None, None]).mean(dim=0).square()
+        return squared / (1.0 + squared)
 
     def score(self, anomaly_map: Tensor, grid: Grid) -> Tensor:
         """One number for ranking parts, `image_score` of the map.

@@ -7,7 +7,7 @@ the number of references (the published code holds every pair of patches at full
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.places import Grid, distances_in_place, found_in_place, place_weight
 
 # The similarities that are alive at one time: 1 M values, 4 MB in single precision. More is not
 # faster on a CPU: it no longer fits the cache.
@@ -68,7 +69,10 @@ class MemoryBank:
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
         self._searched: tuple[Tensor, ...] | None = None
-        self._self_distances: Tensor | None = None
+        self._scales: dict[Grid | None, Tensor] = {}
+        self._place_weights: dict[Grid, float] = {}
+        # A bank made by `without` measures with the scale of the whole.
+        self._whole: MemoryBank | None = None
 
     def __len__(self) -> int:
         return len(self._references)
@@ -142,16 +146,21 @@ class MemoryBank:
                 raise DecoderError(
                     f"no reference is left without {name!r}; there are {list(self.names)}"
                 )
-            scale = self.self_distances()
+            whole = MemoryBank(self.encoder)
+            # Scales found later are kept for all parts of the same whole.
+            whole._references = dict(self._references)
+            whole._scales, whole._place_weights = self._scales, self._place_weights
         bank = MemoryBank(self.encoder)
-        bank._references, bank._self_distances = others, scale
+        bank._references, bank._whole = others, whole
         return bank
 
-    def distances(self, stages: Sequence[Tensor]) -> Tensor:
+    def distances(self, stages: Sequence[Tensor], grid: Grid | None = None) -> Tensor:
         """Cosine distance of every patch to the nearest patch of any reference.
 
         Args:
             stages: patch tokens per stage, each (B, P, C), any scale.
+            grid: patch rows and columns, to compare place by place where all references lie
+                alike; None asks for the nearest patch anywhere.
 
         Returns:
             (S, B, P) in [0, 2], float32; one plane for each stage.
@@ -164,21 +173,23 @@ class MemoryBank:
         with self._lock:
             self._require_references()
             self._check_widths(queries, "the query")
+            references = list(self._references.values())
             if self._searched is None or self._searched[0].device != queries[0].device:
-                joined = _join(list(self._references.values()))
-                self._searched = tuple(part.to(queries[0].device) for part in joined)
+                self._searched = tuple(part.to(queries[0].device) for part in _join(references))
             searched = self._searched
-        return torch.stack(
-            [_nearest(query, bank) for query, bank in zip(queries, searched, strict=True)]
-        )
+            weight = self._place_weight(grid)
+        return _compared(queries, searched, references, grid, weight)
 
-    def self_distances(self) -> Tensor:
+    def self_distances(self, grid: Grid | None = None) -> Tensor:
         """How far apart patches of good parts lie among themselves, for each stage.
 
         The larger of two readings: every reference against all others, at the 98 % quantile of
         the patches, and varied copies of every reference against all, at the 90 % quantile and a
         little enlarged. The second stands alone for a single reference, and keeps the scale
         where it was when the same photo is given twice.
+
+        Args:
+            grid: as in `distances`, to which the scale belongs.
 
         Returns:
             (S,) float32, at least 0.001.
@@ -188,39 +199,53 @@ class MemoryBank:
             DecoderError: one reference only, and no varied copies of it.
         """
         with self._lock:
+            if self._whole is not None:
+                return self._whole.self_distances(grid)
             self._require_references()
-            if self._self_distances is None:
-                readings = self._leave_one_out() + self._against_copies()
+            if grid not in self._scales:
+                readings = self._leave_one_out(grid) + self._against_copies(grid)
                 if not readings:
                     raise DecoderError(
                         "one reference without varied copies cannot tell how good parts differ; "
                         "add a second reference, or pass `varied`"
                     )
                 largest = torch.stack(readings).amax(dim=0)
-                self._self_distances = largest.clamp_min(MINIMUM_SELF_DISTANCE)
-            return self._self_distances
+                self._scales[grid] = largest.clamp_min(MINIMUM_SELF_DISTANCE)
+            return self._scales[grid]
 
-    def _leave_one_out(self) -> list[Tensor]:
+    def _leave_one_out(self, grid: Grid | None) -> list[Tensor]:
         if len(self._references) < 2:
             return []
+        weight = self._place_weight(grid)
         per_reference = []
         for name, reference in self._references.items():
-            others = _join([r for other, r in self._references.items() if other != name])
+            others = [r for other, r in self._references.items() if other != name]
             # The photo as it is: its turned copies would only ask the same once more.
             photo = [stage[: reference.own] for stage in reference.stages]
-            per_reference.append(_stage_distances(photo, others))
+            per_reference.append(_compared_photos(photo, others, grid, weight))
         return [_quantiles(per_reference, SELF_QUANTILE)]
 
-    def _against_copies(self) -> list[Tensor]:
-        everything = _join(list(self._references.values()))
+    def _against_copies(self, grid: Grid | None) -> list[Tensor]:
+        everything = list(self._references.values())
+        weight = self._place_weight(grid)
         per_reference = [
-            _stage_distances(reference.varied, everything)
-            for reference in self._references.values()
+            _compared_photos(reference.varied, everything, grid, weight)
+            for reference in everything
             if reference.varied is not None
         ]
         if not per_reference:
             return []
         return [_quantiles(per_reference, COPIES_QUANTILE) * COPIES_TO_PARTS]
+
+    def _place_weight(self, grid: Grid | None) -> float:
+        """How much the comparison by place counts: how alike the references lie."""
+        if grid is None:
+            return 0.0
+        if self._whole is not None:
+            return self._whole._place_weight(grid)
+        if grid not in self._place_weights:
+            self._place_weights[grid] = _place_weight(self._references, grid)
+        return self._place_weights[grid]
 
     def save(self, path: Path) -> None:
         """Write all references to one safetensors file.
@@ -301,7 +326,8 @@ class MemoryBank:
 
     def _forget_derived(self) -> None:
         self._searched = None
-        self._self_distances = None
+        self._scales, self._place_weights = {}, {}
+        self._whole = None
 
 
 def _unit_stages(stages: Sequence[Tensor]) -> list[Tensor]:
@@ -356,13 +382,65 @@ def _nearest(query: Tensor, bank: Tensor) -> Tensor:
     return (1.0 - best).clamp_(0.0, 2.0).view(query.shape[:-1])
 
 
-def _stage_distances(stages: Sequence[Tensor], bank: Sequence[Tensor]) -> list[Tensor]:
-    return [_nearest(stage, part) for stage, part in zip(stages, bank, strict=True)]
+def _compared(
+    queries: Sequence[Tensor],
+    searched: Sequence[Tensor],
+    references: Sequence[Reference],
+    grid: Grid | None,
+    weight: float,
+) -> Tensor:
+    """(S, B, P): stages (B, P, C) against all patches, by place as far as `weight` says."""
+    anywhere = [_nearest(query, bank) for query, bank in zip(queries, searched, strict=True)]
+    if grid is None or not weight or queries[0].shape[1] != grid[0] * grid[1]:
+        return torch.stack(anywhere)
+    in_place = _in_place(queries, references, grid)
+    return torch.lerp(torch.stack(anywhere), torch.stack(in_place), weight)
 
 
-def _quantiles(per_reference: list[list[Tensor]], share: float) -> Tensor:
-    stages = [torch.cat(stage) for stage in zip(*per_reference, strict=True)]
-    return torch.stack([_upper_quantile(stage, share) for stage in stages])
+def _compared_photos(
+    stages: Sequence[Tensor], references: Sequence[Reference], grid: Grid | None, weight: float
+) -> Tensor:
+    """(S, N): patches (N, C) per stage of one or several whole photos, as `_compared`."""
+    patches, cells = len(stages[0]), grid[0] * grid[1] if grid else 0
+    photos = patches // cells if cells and patches % cells == 0 else 1
+    queries = [stage.unflatten(0, (photos, -1)) for stage in stages]
+    return _compared(queries, _join(references), references, grid, weight).flatten(1)
+
+
+def _in_place(
+    queries: Sequence[Tensor], references: Sequence[Reference], grid: Grid
+) -> list[Tensor]:
+    """Per stage (B, P): distance to the same place of whole references."""
+    cells = grid[0] * grid[1]
+    found = []
+    for stage, query in enumerate(queries):
+        known = torch.stack([reference.stages[stage][:cells] for reference in references])
+        found.append(distances_in_place(query, known.to(query.device), grid))
+    return found
+
+
+def _place_weight(references: Mapping[str, Reference], grid: Grid) -> float:
+    """How alike the references lie, each against all others; 0 where nobody can tell.
+
+    A single reference does not tell, and one with patches left out does not say what lies where.
+    """
+    cells = grid[0] * grid[1]
+    if len(references) < 2 or any(r.own != cells for r in references.values()):
+        return 0.0
+    shares = []
+    for name, reference in references.items():
+        others = [r for other, r in references.items() if other != name]
+        photo = [stage[:cells].unsqueeze(0) for stage in reference.stages]
+        anywhere = [_nearest(*pair) for pair in zip(photo, _join(others), strict=True)]
+        shares.append(found_in_place(anywhere, _in_place(photo, others, grid)))
+    return place_weight(torch.stack(shares).mean())
+
+
+def _quantiles(per_reference: Sequence[Tensor], share: float) -> Tensor:
+    """(S,): the quantile of each stage over the patches of all references, (S, N) each."""
+    return torch.stack(
+        [_upper_quantile(stage, share) for stage in torch.cat(list(per_reference), dim=1)]
+    )
 
 
 def _upper_quantile(values: Tensor, share: float) -> Tensor:

@@ -53,10 +53,10 @@ class FixedBank(MemoryBank):
     def __len__(self) -> int:
         return 1
 
-    def distances(self, stages: Sequence[Tensor]) -> Tensor:
+    def distances(self, stages: Sequence[Tensor], grid: object = None) -> Tensor:
         return self._given
 
-    def self_distances(self) -> Tensor:
+    def self_distances(self, grid: object = None) -> Tensor:
         return self._own
 
 
