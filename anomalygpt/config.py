@@ -26,7 +26,7 @@ class EncoderConfig:
     """Which image encoder, and how photos are prepared for it.
 
     Attributes:
-        kind: the family: "imagebind", "timm" or "clip".
+        kind: the family: "imagebind", "timm", "clip", or "compact", our own.
         name: the architecture within the family, such as "vit_tiny_patch16_224".
         input_size: side of the square input in pixels.
         mean: per-channel mean of the pixel normalisation, RGB in [0, 1].
@@ -36,7 +36,7 @@ class EncoderConfig:
         options: further arguments of the architecture, such as {"pad_type": "same"}.
     """
 
-    kind: Literal["imagebind", "timm", "clip"]
+    kind: Literal["imagebind", "timm", "clip", "compact"]
     name: str
     input_size: int = 224
     mean: tuple[float, ...] = IMAGEBIND_MEAN
@@ -49,9 +49,9 @@ class EncoderConfig:
         self._check_types()
         for name in ("mean", "std", "stages"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.kind not in ("imagebind", "timm", "clip"):
+        if self.kind not in ("imagebind", "timm", "clip", "compact"):
             raise ConfigError(
-                f"unknown encoder kind {self.kind!r}; use 'imagebind', 'timm' or 'clip'"
+                f"unknown encoder kind {self.kind!r}; use 'imagebind', 'timm', 'clip' or 'compact'"
             )
         if self.resize not in ("square", "pad"):
             raise ConfigError(f"resize is 'square' or 'pad', got {self.resize!r}")

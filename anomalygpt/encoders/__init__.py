@@ -42,6 +42,10 @@ def build_encoder(config: EncoderConfig) -> nn.Module:
         from anomalygpt.encoders.clip import ClipEncoder
 
         return ClipEncoder(config)
+    if config.kind == "compact":
+        from anomalygpt.encoders.compact import CompactEncoder
+
+        return CompactEncoder(config)
     from anomalygpt.encoders.timm_backbone import TimmEncoder
 
     encoder = TimmEncoder(config)
