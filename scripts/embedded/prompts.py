@@ -1,0 +1,385 @@
+"""Prompts stage: the text side, and the prompt learner through the frozen language model.
+
+First the decoder's states learn to find damage without a reference (focal and dice). Then the
+prompt learner learns to write the nine words that the language model was taught to read: at first
+with the words themselves as the aim, then also by what the frozen language model answers
+(cross-entropy of its answers).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomalygpt.config import LanguageModelConfig
+from anomalygpt.encoders.base import ImageFeatures
+from anomalygpt.errors import DataError
+from anomalygpt.language_model import LanguageModel
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.progress import with_bar
+from anomalygpt.training.objective import answer_loss, count_targets, tokenize
+from decoder import ImageDecoder, dice_loss, focal_loss
+from embedded.evidence import encoder_alone
+from embedded.notation import CLEAN, WORDS, base_row, cell_row, facts_of_words, image_row
+from embedded.speech import conversation
+from prompt_learner import PromptLearner, PromptLearnerConfig
+
+CHANNELS = (8, 16, 32, 64, 128)
+TEXT_WIDTH = 64
+LOGIT_SCALE = 20.0
+MAP_SIZE = 224
+# Photos shown without their references, in the prompt learner's lessons.
+ZERO_SHOT_SHARE = 0.2
+# How surely a prompt must be nearest to its word: the distance to all words, in units of the mean
+# squared distance between two words, times this, decides as logits do.
+WORD_SHARPNESS = 10.0
+MOST_TURNS = 3
+WARMUP = 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the stage."""
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--language-model", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--evidence", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--text-weight", type=float, default=0.0, help="share in a fused map")
+    parser.add_argument("--decoder-steps", type=int, default=400)
+    parser.add_argument("--word-steps", type=int, default=1500, help="with the words as the aim")
+    parser.add_argument("--answer-steps", type=int, default=500, help="with the answers as well")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=100, help="in steps")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Photos as the evidence stage kept them, N of them.
+
+    Attributes:
+        cells: (N, h, w), maps against the references.
+        masks: (N, 224, 224) bool.
+        words: (N, 9) ids.
+        embeddings: (N, D).
+        shots: (N,), how many references.
+        tokens: per stage (N, P, C), half.
+    """
+
+    cells: Tensor
+    masks: Tensor
+    words: Tensor
+    embeddings: Tensor
+    shots: Tensor
+    tokens: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the maps."""
+        return self.cells.shape[1], self.cells.shape[2]
+
+
+def load_evidence(folder: Path, kind: str) -> Evidence:
+    """Read the shards "train" or "held".
+
+    Raises:
+        DataError: there are none.
+    """
+    records = [
+        record
+        for path in sorted(folder.glob(f"{kind}-*.pt"))
+        for record in torch.load(path, weights_only=False)
+    ]
+    if not records:
+        raise DataError(f"{folder} has no {kind}-*.pt; run the evidence stage first")
+    stacked = {
+        key: torch.stack([record[key] for record in records])
+        for key in ("cells", "mask", "embedding")
+    }
+    tokens = tuple(
+        torch.stack(stage) for stage in zip(*(r["tokens"] for r in records), strict=True)
+    )
+    return Evidence(
+        stacked["cells"].float(),
+        stacked["mask"],
+        torch.tensor([record["words"] for record in records]),
+        stacked["embedding"],
+        torch.tensor([record["shots"] for record in records]),
+        tokens,
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train both, or go on where an interrupted run was saved."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    assistant = starting_assistant(options)
+    lessons = Lessons(assistant, load_evidence(options.evidence, "train"), options)
+    held = load_evidence(options.evidence, "held")
+    try:
+        _phase(options, "decoder", options.decoder_steps, assistant.decoder, lessons.decoder, 3e-3)
+        lessons.draw_text_maps()
+        speech = nn.ModuleList([lessons.learner, lessons.projection])
+        _phase(options, "words", options.word_steps, speech, lessons.words, 2e-3)
+        _phase(options, "answers", options.answer_steps, speech, lessons.answers, 5e-4)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last saved step")
+        return 130
+    check(assistant, held, options)
+    folder = options.output / "assistant"
+    if not folder.exists():
+        assistant.save_pretrained(folder)
+    print(f"written: {folder}")
+    return 0
+
+
+def starting_assistant(options: argparse.Namespace) -> AnomalyGPT:
+    """Encoder and language model, frozen, with new parts between them."""
+    torch.manual_seed(options.seed)
+    mute = encoder_alone(options.encoder)
+    language_model = LanguageModel.from_pretrained(options.language_model, device=mute.device)
+    decoder = replace(
+        mute.config.decoder,
+        text_width=TEXT_WIDTH,
+        learned_states=True,
+        logit_scale=LOGIT_SCALE,
+        map_size=MAP_SIZE,
+        text_weight=options.text_weight,
+    )
+    learner = PromptLearnerConfig(language_model.width, CHANNELS)
+    config = replace(
+        mute.config,
+        decoder=decoder,
+        prompt_learner=learner,
+        language_model=LanguageModelConfig("vicuna_v0"),
+    )
+    encoder: Any = mute.encoder
+    assistant = AnomalyGPT(
+        config,
+        encoder,
+        ImageDecoder(decoder),
+        prompt_learner=PromptLearner(learner),
+        projection=nn.Linear(encoder.embedding_width, language_model.width),
+        language_model=language_model,
+        name="embedded",
+    ).to(mute.device)
+    _begin_with_words(assistant)
+    return assistant
+
+
+@torch.no_grad()
+def _begin_with_words(assistant: AnomalyGPT) -> None:
+    """New prompts begin as the rows that the language model was taught with."""
+    rows = _rows(assistant)
+    pieces = _pieces(assistant)
+    learner, projection = assistant.prompt_learner, assistant.projection
+    assert learner is not None
+    assert projection is not None
+    learner.base_prompts.copy_(rows[base_row(pieces)].expand_as(learner.base_prompts))
+    projection.weight.zero_()
+    projection.bias.copy_(rows[image_row(pieces)])
+    last: Any = learner.meta_net[-1]
+    last.weight.mul_(rows.std() / 4)
+    last.bias.copy_(rows[cell_row(pieces, CLEAN)])
+
+
+def _rows(assistant: AnomalyGPT) -> Tensor:
+    assert assistant.language_model is not None
+    model: Any = assistant.language_model.model
+    return model.get_input_embeddings().weight.detach().float()
+
+
+def _pieces(assistant: AnomalyGPT) -> int:
+    return len(_rows(assistant)) - 2 - len(WORDS)
+
+
+class Lessons:
+    """The three objectives, each `(generator) -> {name: loss}`."""
+
+    def __init__(self, assistant: AnomalyGPT, evidence: Evidence, options: Any) -> None:
+        self.assistant, self.evidence = assistant, evidence
+        self.batch = options.batch_size
+        assert assistant.prompt_learner is not None
+        assert assistant.projection is not None
+        self.learner, self.projection = assistant.prompt_learner, assistant.projection
+        self.text_maps: Tensor | None = None
+        pieces = _pieces(assistant)
+        first = cell_row(pieces, 0)
+        self._targets = _rows(assistant)[first : first + len(WORDS)]
+        self._unit = torch.cdist(self._targets, self._targets).square().mean()
+
+    def decoder(self, generator: np.random.Generator) -> dict[str, Tensor]:
+        """Focal and dice of the text side's maps."""
+        rows = self._draw(generator)
+        features = self._tokens(rows)
+        maps = self.assistant.decoder.text_stage_maps(features, self.evidence.grid)
+        masks = self.evidence.masks[rows].to(self.assistant.device)
+        return {
+            "focal": torch.stack([focal_loss(m, masks) for m in maps]).sum(),
+            "dice": torch.stack([dice_loss(m[:, 1], masks) for m in maps]).sum(),
+        }
+
+    def words(self, generator: np.random.Generator) -> dict[str, Tensor]:
+        """Cross-entropy of the nine words that the prompts stand nearest to."""
+        maps, words, _ = self._lesson(generator)
+        return {"words": self._word_loss(self.learner(maps), words)}
+
+    def answers(self, generator: np.random.Generator) -> dict[str, Tensor]:
+        """The words as well as the answers of the language model."""
+        maps, words, embeddings = self._lesson(generator)
+        turns = [_conversation(nine, generator) for nine in words.tolist()]
+        tokens = tokenize(self.assistant, turns, 256)
+        features = ImageFeatures(embeddings, (), self.evidence.grid)
+        spoken = answer_loss(self.assistant, features, maps, tokens) / count_targets(tokens)
+        return {"words": 0.2 * self._word_loss(self.learner(maps), words), "answers": 3 * spoken}
+
+    @torch.no_grad()
+    def draw_text_maps(self) -> None:
+        """The text side's maps of all photos, on the grid."""
+        parts = []
+        for start in range(0, len(self.evidence), 64):
+            rows = torch.arange(start, min(start + 64, len(self.evidence)))
+            drawn = self.assistant.decoder.text_map(self._tokens(rows), self.evidence.grid)
+            parts.append(F.adaptive_avg_pool2d(drawn, 56).half().cpu())
+        self.text_maps = torch.cat(parts)
+
+    def _word_loss(self, prompts: Tensor, words: Tensor) -> Tensor:
+        cells = prompts[:, -words.shape[1] :].float()
+        distance = torch.cdist(cells, self._targets.expand(len(cells), -1, -1)).square()
+        logits = -WORD_SHARPNESS * distance / self._unit
+        return F.cross_entropy(logits.flatten(0, 1), words.to(cells.device).flatten())
+
+    def _draw(self, generator: np.random.Generator) -> Tensor:
+        return torch.from_numpy(generator.choice(len(self.evidence), self.batch, replace=False))
+
+    def _tokens(self, rows: Tensor) -> list[Tensor]:
+        return [stage[rows].float().to(self.assistant.device) for stage in self.evidence.tokens]
+
+    def _lesson(self, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps (B, M, M), words (B, 9) and embeddings (B, D), turned and mirrored together."""
+        rows = self._draw(generator)
+        assert self.text_maps is not None
+        decoder = self.assistant.decoder
+        size = (decoder.config.map_size,) * 2
+        drawn = F.interpolate(self.evidence.cells[rows, None], size=size, mode="bilinear")[:, 0]
+        text = F.interpolate(self.text_maps[rows, None].float(), size=size, mode="bilinear")[:, 0]
+        fused = torch.lerp(drawn, text, decoder.config.text_weight)
+        alone = torch.from_numpy(generator.random(len(rows)) < ZERO_SHOT_SHARE)
+        maps = torch.where(alone[:, None, None], text, fused)
+        words = self.evidence.words[rows].view(-1, 3, 3)
+        turn, mirror = int(generator.integers(4)), bool(generator.random() < 0.5)
+        maps, words = (torch.rot90(x, turn, (1, 2)) for x in (maps, words))
+        if mirror:
+            maps, words = maps.flip(2), words.flip(2)
+        place = self.assistant.device
+        embeddings = self.evidence.embeddings[rows].to(place)
+        return maps.to(place), words.flatten(1), embeddings
+
+
+def _conversation(words: Sequence[int], generator: np.random.Generator) -> Any:
+    return conversation(tuple(words), generator, ())[:MOST_TURNS]
+
+
+def _phase(
+    options: argparse.Namespace,
+    name: str,
+    steps: int,
+    module: nn.Module,
+    losses: Callable[[np.random.Generator], dict[str, Tensor]],
+    rate: float,
+) -> None:
+    """Train one part for so many steps; a finished or interrupted phase is read again."""
+    path = options.output / f"{name}.pt"
+    optimizer = torch.optim.AdamW(
+        module.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=1e-3
+    )
+    done = 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        module.load_state_dict(state["module"])
+        optimizer.load_state_dict(state["optimizer"])
+        done = state["step"]
+    for step in with_bar(range(done, steps), steps - done, name):
+        share = step / steps
+        factor = min(1.0, (step + 1) / WARMUP) * (1 + math.cos(math.pi * share)) / 2
+        optimizer.param_groups[0]["lr"] = rate * factor
+        found = losses(np.random.default_rng([options.seed, step, len(name)]))
+        optimizer.zero_grad()
+        torch.stack(list(found.values())).sum().backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimizer.step()
+        _log(options.output / f"{name}.csv", step + 1, found)
+        if (step + 1) % options.save_every == 0 or step + 1 == steps:
+            parts = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({**parts, "step": step + 1}, path.with_suffix(".new"))
+            path.with_suffix(".new").replace(path)
+
+
+def _log(path: Path, step: int, losses: dict[str, Tensor]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(["step", *losses])
+        writer.writerow([step, *(f"{loss.item():.5g}" for loss in losses.values())])
+
+
+@torch.no_grad()
+def check(assistant: AnomalyGPT, held: Evidence, options: Any) -> None:
+    """What the prompts say about held-out parts, printed and written to checks.csv."""
+    lessons = Lessons(assistant, held, options)
+    lessons.draw_text_maps()
+    assert lessons.text_maps is not None
+    size = (assistant.decoder.config.map_size,) * 2
+    rows = []
+    for kind, cells in (("references", held.cells), ("none", lessons.text_maps.float())):
+        maps = F.interpolate(cells[:, None], size=size, mode="bilinear")[:, 0]
+        read, yes = _read(assistant, lessons, held, maps)
+        truth = [facts_of_words(words) for words in held.words.tolist()]
+        said = [facts_of_words(words) for words in read.tolist()]
+        wrong = torch.tensor([fact.count > 0 for fact in truth])
+        found = [(t, s) for t, s in zip(truth, said, strict=True) if t.count and s.count]
+        named = [place in t.cells for t, s in found for place in s.places]
+        counted = [t.count == s.count for t, s in found]
+        rows.append(
+            [
+                kind,
+                f"{((yes > 0.5) == wrong).float().mean():.3f}",
+                f"{(yes - wrong.float()).square().mean():.3f}",
+                f"{np.mean(named):.3f}",
+                f"{np.mean(counted):.3f}",
+            ]
+        )
+    with (options.output / "checks.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["references", "verdict", "brier", "places", "count"], *rows])
+    for row in rows:
+        print("references {}: verdict {}, Brier {}, places {}, count {}".format(*row))
+
+
+def _read(
+    assistant: AnomalyGPT, lessons: Lessons, held: Evidence, maps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The words nearest to the prompts, (N, 9), and P(yes), (N,)."""
+    from anomalygpt.constants import ANOMALY_QUESTION
+
+    words, yes = [], []
+    for start in range(0, len(maps), 32):
+        part = slice(start, start + 32)
+        drawn = maps[part].to(assistant.device)
+        cells = lessons.learner(drawn)[:, -held.words.shape[1] :]
+        words.append(torch.cdist(cells, lessons._targets.expand(len(cells), -1, -1)).argmin(-1))
+        dialogue = assistant.open_dialogue_about(held.embeddings[part].to(assistant.device), drawn)
+        dialogue.ask(ANOMALY_QUESTION)
+        yes.append(dialogue.probabilities().anomaly.float())
+    return torch.cat(words).cpu(), torch.cat(yes).cpu()

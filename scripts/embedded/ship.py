@@ -1,0 +1,102 @@
+"""Ship stage: the finished parts in half precision, as one folder that the package brings along."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anomalygpt.data import hash_file
+from anomalygpt.errors import OutputError
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.pretrained import LANGUAGE_MODEL, load_assistant
+from embedded.photos import split_photos
+
+# Everything that the package ships, and how long it may take to load.
+MOST_MEGABYTES, MOST_SECONDS = 48, 2.0
+KNOWN_ANSWERS = "known_answers.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the stage."""
+    parser.add_argument("--assistant", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--language-model", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument("--examples", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the folder anew, load it again and record what it says about the examples."""
+    assistant = load_assistant(options.assistant, device="cpu", dtype="float32")
+    assistant.training_photos = split_photos(options.photos).hashes
+    _halve(assistant)
+    new = options.output.with_name(options.output.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    assistant.save_pretrained(new)
+    _plain_tokenizer(options.language_model, new / LANGUAGE_MODEL)
+    started = time.perf_counter()
+    again = load_assistant(new, device="cpu")
+    seconds = time.perf_counter() - started
+    again.name = "embedded"
+    answers = known_answers(again, options.examples)
+    (new / KNOWN_ANSWERS).write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
+    megabytes = sum(f.stat().st_size for f in new.rglob("*") if f.is_file()) / 1e6
+    print(f"{megabytes:.1f} MB, loaded in {seconds:.2f} s")
+    if megabytes > MOST_MEGABYTES:
+        raise OutputError(f"{new} has {megabytes:.1f} MB, {MOST_MEGABYTES} may be shipped")
+    shutil.rmtree(options.output, ignore_errors=True)
+    new.rename(options.output)
+    print(f"written: {options.output}")
+    return 0
+
+
+def _halve(assistant: AnomalyGPT) -> None:
+    assert assistant.language_model is not None
+    assistant.half()
+    model: Any = assistant.language_model.model
+    model.half()
+
+
+def _plain_tokenizer(source: Path, target: Path) -> None:
+    """The SentencePiece model itself, which every version of transformers reads alike."""
+    (target / "tokenizer.json").unlink(missing_ok=True)
+    for name in ("tokenizer.model", "tokenizer_config.json"):
+        shutil.copyfile(source / name, target / name)
+
+
+def known_answers(assistant: AnomalyGPT, examples: Path) -> list[dict[str, Any]]:
+    """What the assistant says about each example, for whoever wants to see if it still does.
+
+    Returns:
+        For each photo of `examples/PART/`: its name and references (the part's `good_*` photos),
+        their SHA-256, and the verdict, probability, score, places and sentence.
+    """
+    found = []
+    for part in sorted(path for path in examples.iterdir() if path.is_dir()):
+        photos = sorted(path for path in part.iterdir() if path.suffix in (".jpg", ".png"))
+        good = [path for path in photos if path.stem.startswith("good")]
+        for photo in photos:
+            others = [reference for reference in good if reference != photo]
+            found.append(_known_answer(assistant, examples, photo, others[:1]))
+    return found
+
+
+def _known_answer(
+    assistant: AnomalyGPT, examples: Path, photo: Path, references: Sequence[Path]
+) -> dict[str, Any]:
+    inspection = assistant.inspect(photo, list(references))
+    return {
+        "image": photo.relative_to(examples).as_posix(),
+        "references": [path.relative_to(examples).as_posix() for path in references],
+        "sha256": [hash_file(path) for path in (photo, *references)],
+        "is_anomalous": inspection.is_anomalous,
+        "anomaly_probability": round(float(inspection.anomaly_probability or 0.0), 3),
+        "anomaly_score": round(inspection.anomaly_score, 3),
+        "locations": [region.location for region in inspection.regions],
+        "answer": inspection.answer,
+    }

@@ -1,0 +1,43 @@
+"""Stages in which the embedded model is made; `train_embedded.sh` runs them in order.
+
+python scripts/train_embedded.py STAGE --help
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from anomalygpt.errors import AnomalyGPTError
+
+# Each is a module of `embedded` with `add_arguments(parser)` and `run(options) -> exit status`.
+STAGES = {
+    "encoder": "learn a space in which damage is far from good parts",
+    "evidence": "look at simulated damage with the finished encoder",
+    "prompts": "teach the text side and the prompt learner through the frozen language model",
+    "ship": "put the finished parts into one small folder",
+    "language": "teach a small LLaMA to read nine words about a photo, and to talk about it",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make the embedded model, stage by stage.")
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for name, purpose in STAGES.items():
+        # Only the stage that is asked for is imported: each brings its own libraries.
+        stage = stages.add_parser(name, help=purpose, description=purpose)
+        if name in sys.argv[1:2]:
+            module = importlib.import_module(f"embedded.{name}")
+            module.add_arguments(stage)
+            stage.set_defaults(run=module.run)
+    options = parser.parse_args()
+    try:
+        return int(options.run(options))
+    except AnomalyGPTError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
