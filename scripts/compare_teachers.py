@@ -90,7 +90,7 @@ def figures(
     for drawn, sample, geometry in zip(maps, samples, geometries, strict=True):
         small = np.zeros((SIDE, SIDE), bool)
         if sample.is_anomalous:
-            mask = load_mask(sample, geometry.original_size).astype(np.float32)
+            mask = load_mask(sample, geometry.original).astype(np.float32)
             share = F.interpolate(torch.from_numpy(mask)[None, None], (SIDE, SIDE), mode="area")
             small = share[0, 0].numpy() >= 0.5
         counts.add(drawn.numpy(), small)

@@ -1,6 +1,6 @@
 # Sourced by the other scripts: leaves `python` as one with AnomalyGPT and its extras installed.
 #
-#   prepare_environment EXTRAS
+#   prepare_environment [EXTRAS]
 #
 # Uses the active virtual environment, or makes .venv beside the README. When everything is
 # installed already it does nothing.
@@ -68,7 +68,7 @@ explain_failed_install() {
 }
 
 prepare_environment() {
-    local extras=$1 stamp state
+    local extras=${1:-} stamp state
     # What the tests need includes all that the demo needs.
     local complete=test
     environment=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
@@ -87,7 +87,8 @@ prepare_environment() {
         fi
     done
     python -c 'import torch' >/dev/null 2>&1 || require_space "$environment"
-    echo "Installing AnomalyGPT with [$extras] into $environment (a few minutes the first time)"
-    python -m pip install --disable-pip-version-check --editable ".[$extras]" || explain_failed_install
+    echo "Installing AnomalyGPT${extras:+ with [$extras]} into $environment (a few minutes the first time)"
+    python -m pip install --disable-pip-version-check --editable ".${extras:+[$extras]}" ||
+        explain_failed_install
     printf '%s' "$state" >"$stamp"
 }

@@ -37,6 +37,9 @@ def main() -> int:
     except AnomalyGPTError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before or after what a stage can save
+        print("stopped; the same command begins again")
+        return 130
 
 
 if __name__ == "__main__":

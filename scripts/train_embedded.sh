@@ -4,7 +4,8 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-bash scripts/train_embedded.sh --photos FOLDER... --teachers FOLDER --text FOLDER --work FOLDER [--ship FOLDER]
+bash scripts/train_embedded.sh --photos FOLDER... --teachers FOLDER --text FOLDER --work FOLDER
+                               [--ship FOLDER]
 
 Makes .venv (unless an environment is active), installs, and runs the stages
 
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
         -h | --help) usage; exit ;;
         --photos)
             shift
-            while [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; do photos+=("$(realpath "$1")"); shift; done
+            while [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; do photos+=("$(realpath -m "$1")"); shift; done
             continue
             ;;
         --teachers | --text | --work | --ship)

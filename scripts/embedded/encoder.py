@@ -4,6 +4,9 @@ What is learned: that a patch lies close to its counterpart in another photo of 
 simulated damage far from everything in it, measured as the memory bank measures it. What is kept:
 how alike the teachers find the patches of one photo (relational distillation). Every tensor of
 the encoder is trained.
+
+Who trains long learns the simulation: on real damage the space is best early, and best of all
+between where it began and where it came to (`--stop`, `--blend`; chosen on the development sets).
 """
 
 from __future__ import annotations
@@ -19,11 +22,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from anomalygpt.checkpoints import save_module
+from anomalygpt.checkpoints import load_module, save_module
 from anomalygpt.encoders.compact import CompactEncoder, compact_config
 from anomalygpt.preprocessing import preprocess
 from anomalygpt.progress import with_bar
@@ -50,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teachers", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--stop", type=int, default=150, help="end after so many of the steps")
+    parser.add_argument("--blend", type=float, default=0.6, help="share of what was learned")
     parser.add_argument("--batch-size", type=int, default=6, help="pairs of one step")
     parser.add_argument("--branch-rate", type=float, default=3e-5, help="learning rate")
     parser.add_argument("--projection-rate", type=float, default=1e-3, help="learning rate")
@@ -68,16 +72,16 @@ def run(options: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     trainer = EncoderTrainer(options, device)
     trainer.begin(photos.training)
+    last = min(options.stop, options.steps)
     lessons = DataLoader(
         _Lessons(photos.training, options, trainer.side),
         batch_size=options.batch_size,
-        sampler=range(trainer.step * options.batch_size, options.steps * options.batch_size),
+        sampler=range(trainer.step * options.batch_size, last * options.batch_size),
         num_workers=options.workers,
         prefetch_factor=4 if options.workers else None,
     )
-    left = options.steps - trainer.step
     try:
-        for batch in with_bar(lessons, left, "encoder"):
+        for batch in with_bar(lessons, max(0, last - trainer.step), "encoder"):
             trainer.learn([part.to(device) for part in batch])
             if trainer.step % options.save_every == 0:
                 trainer.save()
@@ -86,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"stopped after step {trainer.step}; the same command goes on from there")
         return 130
     trainer.save()
-    save_module(trainer.encoder, options.output / "encoder.safetensors")
+    save_module(trainer.blended(options.blend), options.output / "encoder.safetensors")
     print(f"written: {options.output / 'encoder.safetensors'}")
     return 0
 
@@ -154,6 +158,16 @@ class EncoderTrainer:
         }
         torch.save(state, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
+
+    @torch.no_grad()
+    def blended(self, share: float) -> CompactEncoder:
+        """The encoder between where it began (share 0) and where it is (share 1)."""
+        between = copy.deepcopy(self.encoder)
+        began = self.teacher.state_dict()
+        for name, value in between.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.lerp(began[name], value, share))
+        return between
 
     @torch.no_grad()
     def _begin_projections(self, photos: Any) -> None:
@@ -233,10 +247,8 @@ class EncoderTrainer:
 
 def _begin_as_teachers(encoder: CompactEncoder, folder: Path) -> None:
     for branch, name in TEACHERS.items():
-        state = {key: value.float() for key, value in load_file(folder / name).items()}
-        module = getattr(encoder, branch)
-        used = module.state_dict().keys()
-        module.load_state_dict({key: value for key, value in state.items() if key in used})
+        # What a teacher has behind the last stage is left out.
+        load_module(getattr(encoder, branch), folder / name, allow_unknown=True)
 
 
 def _nearest(asked: Tensor, bank: Tensor) -> Tensor:

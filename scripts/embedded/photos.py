@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalygpt.data import hash_file
-from anomalygpt.errors import DataError
+from anomalygpt.errors import DataError, SourceError
 from anomalygpt.image_io import list_images
 
 # Photos whose hash begins with a byte below this are held out: about 1 in 12, the same whatever
@@ -28,13 +28,19 @@ def split_photos(folders: Sequence[Path]) -> Photos:
     """Divide the photos of all folders.
 
     Raises:
-        DataError: a folder is missing or has no photos.
+        DataError: a folder is missing or has no photos, or they are too few to hold some out.
     """
-    hashed = {path: hash_file(path) for folder in folders for path in list_images(folder)}
-    if not hashed:
-        raise DataError(f"no photos in {', '.join(map(str, folders))}; give folders of photos")
+    try:
+        hashed = {path: hash_file(path) for folder in folders for path in list_images(folder)}
+    except SourceError as error:
+        raise DataError(f"no photos to learn from: {error}") from error
     held_out = {path for path, mark in hashed.items() if int(mark[:2], 16) < HELD_OUT_BELOW}
     training = sorted(set(hashed) - held_out)
+    if not training or not held_out:
+        raise DataError(
+            f"{', '.join(map(str, folders))} have {len(training)} photos to learn from and "
+            f"{len(held_out)} to hold out; give more, about 1 in 12 is held out"
+        )
     # The same picture twice under different names is on one side, as its hash is the same.
     return Photos(
         tuple(training), tuple(sorted(held_out)), frozenset(hashed[path] for path in training)

@@ -357,14 +357,18 @@ def check(assistant: AnomalyGPT, held: Evidence, options: Any) -> None:
                 kind,
                 f"{((yes > 0.5) == wrong).float().mean():.3f}",
                 f"{(yes - wrong.float()).square().mean():.3f}",
-                f"{np.mean(named):.3f}",
-                f"{np.mean(counted):.3f}",
+                _share(named),
+                _share(counted),
             ]
         )
     with (options.output / "checks.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["references", "verdict", "brier", "places", "count"], *rows])
     for row in rows:
         print("references {}: verdict {}, Brier {}, places {}, count {}".format(*row))
+
+
+def _share(hits: Sequence[bool]) -> str:
+    return f"{np.mean(hits) if hits else float('nan'):.3f}"
 
 
 def _read(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import turn_data
 from PIL import Image
 
+import turn_data
 from anomalygpt.errors import DataError
 
 

@@ -1,0 +1,420 @@
+"""Evidence, prompts and ship: tiny runs on an untrained encoder and a random language model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file
+
+from anomalygpt import AnomalyGPT
+from anomalygpt.data import hash_file
+from anomalygpt.errors import DataError, OutputError
+from anomalygpt.pretrained import load_training_photos
+from embedded import evidence, prompts, ship
+from embedded.notation import (
+    CLEAN,
+    EXTRA_ROWS,
+    REACHED,
+    base_row,
+    cell_row,
+    image_row,
+    is_placed,
+    placed_word,
+    words_of,
+)
+from embedded.photos import split_photos
+from embedded.prompts import Evidence, Lessons, load_evidence, starting_assistant
+from simulation import find_defects
+from simulation.dialogues import facts_of
+
+pytestmark = pytest.mark.usefixtures("one_thread", "small_input")
+
+QUERIES, GRID, PIECES = 4, (8, 8), 400
+PHASES = {"decoder": 2, "words": 3, "answers": 2}
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def look(
+    photos: Path, encoder_file: Path, run_stage: Run, one_thread: None, small_input: None
+) -> Run:
+    """The evidence stage: two parts to train on, one held out, four photos of each."""
+
+    def run(output: Path) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(evidence, "QUERIES", QUERIES)
+            patch.setattr(evidence, "GROUPS_PER_SHARD", 1)
+            patch.setattr(evidence, "SHOTS", (1,))
+            patch.setattr(evidence, "SHOT_WEIGHTS", (1.0,))
+            return run_stage(
+                evidence, photos=photos, encoder=encoder_file, output=output, groups=2,
+                validation_groups=1,
+            )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def seen(look: Run, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The folder of a run, and the masks that were simulated, at full size."""
+    folder, masks = tmp_path_factory.mktemp("evidence"), []
+    records = evidence._records
+
+    def spied(assistant: AnomalyGPT, references: Any, queries: Any, drawn: Any, group: int) -> Any:
+        masks.extend(drawn)
+        return records(assistant, references, queries, drawn, group)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "_records", spied)
+        assert look(folder) == 0
+    return SimpleNamespace(folder=folder, masks=masks)
+
+
+def records_of(folder: Path) -> list[dict[str, Any]]:
+    paths = sorted(folder.glob("train-*.pt")) + sorted(folder.glob("held-*.pt"))
+    return [record for path in paths for record in torch.load(path, weights_only=False)]
+
+
+def test_shards_are_written_once(look: Run, seen: SimpleNamespace) -> None:
+    written = {path.name: path.stat().st_mtime_ns for path in seen.folder.iterdir()}
+    assert sorted(written) == ["held-1000000.pt", "train-0000000.pt", "train-0000001.pt"]
+    assert look(seen.folder) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in seen.folder.iterdir()} == written
+
+
+def test_a_lost_shard_comes_back_as_it_was(
+    look: Run, seen: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(seen.folder, folder)
+    (folder / "train-0000001.pt").unlink()
+    assert look(folder) == 0
+    for one, other in zip(records_of(seen.folder), records_of(folder), strict=True):
+        assert one["words"] == other["words"]
+        torch.testing.assert_close(one["cells"], other["cells"])
+        torch.testing.assert_close(one["tokens"], other["tokens"])
+
+
+def test_ctrl_c_leaves_whole_shards(
+    look: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group_records = evidence.group_records
+
+    def stopped(assistant: AnomalyGPT, pool: Any, group: int, seed: int) -> Any:
+        if group == 1:
+            raise KeyboardInterrupt
+        return group_records(assistant, pool, group, seed)
+
+    monkeypatch.setattr(evidence, "group_records", stopped)
+    assert look(tmp_path) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["train-0000000.pt"]
+
+
+def test_records_have_these_shapes(seen: SimpleNamespace) -> None:
+    records = records_of(seen.folder)
+    assert len(records) == 3 * QUERIES
+    for record in records:
+        assert (record["cells"].shape, record["cells"].dtype) == (GRID, torch.float16)
+        assert 0 <= record["cells"].min() <= record["cells"].max() <= 1
+        assert (record["mask"].shape, record["mask"].dtype) == ((224, 224), torch.bool)
+        assert len(record["words"]) == 9
+        assert record["embedding"].shape == (192,)
+        assert record["shots"] == 1
+        assert [stage.shape for stage in record["tokens"]] == [(64, 16)] * 4
+        assert all(stage.dtype == torch.float16 for stage in record["tokens"])
+    for kind, count in (("train", 2), ("held", 1)):
+        stacked = load_evidence(seen.folder, kind)
+        assert len(stacked) == count * QUERIES
+        assert stacked.grid == GRID
+
+
+def test_words_are_those_of_the_masks(seen: SimpleNamespace) -> None:
+    for record, mask in zip(records_of(seen.folder), seen.masks, strict=True):
+        facts = facts_of(find_defects(mask), mask.shape)
+        assert record["words"] == words_of(facts)
+        assert record["count"] == facts.count
+        # The small mask shows the same: damage in every placed cell, and none where all is clean.
+        kept = record["mask"].float()
+        assert kept.mean() == pytest.approx(mask.mean(), abs=0.02)
+        rows = kept[:222, :222].reshape(3, 74, 3, 74).mean(dim=(1, 3)).flatten()
+        for word, share in zip(record["words"], rows.tolist(), strict=True):
+            assert share > 0 if is_placed(word) else word == REACHED or share < 0.02
+    good = [record["words"] == (CLEAN,) * 9 for record in records_of(seen.folder)]
+    assert good == [index % QUERIES < evidence.GOOD_QUERIES for index in range(len(good))]
+
+
+def test_no_evidence_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train-\*\.pt; run the evidence stage"):
+        load_evidence(tmp_path, "train")
+
+
+@pytest.fixture(scope="module")
+def teach(seen: SimpleNamespace, encoder_file: Path, language_folder: Path, run_stage: Run) -> Run:
+    """The prompts stage, a few steps of each phase."""
+
+    def run(output: Path, **changes: Any) -> int:
+        settled = {
+            **{f"{phase.rstrip('s')}_steps": steps for phase, steps in PHASES.items()},
+            "batch_size": 4,
+            "save_every": 1,
+            **changes,
+        }
+        return run_stage(
+            prompts, encoder=encoder_file, language_model=language_folder,
+            evidence=seen.folder, output=output, **settled,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def taught(teach: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("prompts")
+    assert teach(output) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def fresh(encoder_file: Path, language_folder: Path) -> AnomalyGPT:
+    """The assistant that the prompts stage begins with."""
+    options = SimpleNamespace(
+        encoder=encoder_file, language_model=language_folder, text_weight=0.0, seed=0
+    )
+    return starting_assistant(options)  # type: ignore[arg-type]
+
+
+def test_prompts_begin_as_the_rows_that_the_language_model_knows(fresh: AnomalyGPT) -> None:
+    learner, projection, language_model = fresh._speech()
+    assert learner is not None
+    rows = language_model.embed([range(PIECES, PIECES + EXTRA_ROWS)])[0]
+    with torch.no_grad():
+        said = learner(torch.zeros(1, 224, 224))[0]
+        image = projection(torch.randn(1, 192))[0]
+    torch.testing.assert_close(image, rows[image_row(PIECES) - PIECES])
+    for prompt in said[:9]:
+        torch.testing.assert_close(prompt, rows[base_row(PIECES) - PIECES])
+    clean = rows[cell_row(PIECES, CLEAN) - PIECES]
+    nearest = torch.cdist(said[9:], rows).argmin(dim=1)
+    assert (nearest == cell_row(PIECES, CLEAN) - PIECES).all()
+    assert (said[9:] - clean).abs().max() < rows.std()
+
+
+def bright_cells() -> Evidence:
+    """Nine photos; in the n-th the n-th of nine places is bright, and named."""
+    places = torch.eye(9).view(9, 3, 3)
+    words = [[CLEAN] * 9 for _ in range(9)]
+    for place in range(9):
+        words[place][place] = placed_word(1, 4)
+    return Evidence(
+        cells=F.interpolate(places[:, None], size=(9, 9))[:, 0],
+        masks=torch.zeros(9, 224, 224, dtype=torch.bool),
+        words=torch.tensor(words),
+        embeddings=torch.arange(9.0)[:, None].expand(9, 192),
+        shots=torch.ones(9),
+        tokens=tuple(torch.randn(9, 64, 16) for _ in range(4)),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_maps_and_words_are_turned_together(fresh: AnomalyGPT, seed: int) -> None:
+    """Also where the text side's map stands for the references'."""
+    known = bright_cells()
+    lessons = Lessons(fresh, known, SimpleNamespace(batch_size=9))
+    lessons.text_maps = F.interpolate(known.cells[:, None], size=(56, 56))[:, 0].half()
+
+    maps, words, embeddings = lessons._lesson(np.random.default_rng(seed))
+
+    assert maps.shape == (9, 224, 224)
+    brightest = F.adaptive_avg_pool2d(maps, 3).flatten(1).argmax(dim=1)
+    named = (words == placed_word(1, 4)).int().argmax(dim=1)
+    assert torch.equal(brightest, named)
+    assert sorted(named.tolist()) == list(range(9))
+    assert sorted(embeddings[:, 0].tolist()) == list(range(9))
+
+
+def test_turns_and_mirrors_all_occur(fresh: AnomalyGPT) -> None:
+    known = bright_cells()
+    lessons = Lessons(fresh, known, SimpleNamespace(batch_size=9))
+    lessons.text_maps = torch.zeros(9, 56, 56)
+    poses = set()
+    for seed in range(60):
+        _, words, embeddings = lessons._lesson(np.random.default_rng(seed))
+        named = (words == placed_word(1, 4)).int().argmax(dim=1)
+        poses.add(tuple(named[embeddings[:, 0].argsort()].tolist()))
+    assert len(poses) == 8
+
+
+def test_a_run_leaves_an_assistant_that_answers(taught: Path, photos: Path) -> None:
+    assistant = AnomalyGPT.from_pretrained(taught / "assistant", device="cpu")
+    photo, reference = sorted(photos.iterdir())[:2]
+    for references in ([reference], []):
+        found = assistant.inspect(photo, references)
+        assert 0 <= found.anomaly_probability <= 1
+        assert 0 <= found.anomaly_score <= 1
+        assert found.answer
+    for phase, steps in PHASES.items():
+        with (taught / f"{phase}.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["step"] for row in rows] == [str(step + 1) for step in range(steps)]
+        assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    checks = (taught / "checks.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in checks] == ["references", "references", "none"]
+
+
+def test_only_the_parts_between_are_trained(
+    taught: Path, fresh: AnomalyGPT, encoder_file: Path, language_folder: Path
+) -> None:
+    folder = taught / "assistant"
+    for file, frozen in (
+        ("encoder.safetensors", encoder_file),
+        ("language_model/model.safetensors", language_folder / "model.safetensors"),
+    ):
+        before, after = load_file(frozen), load_file(folder / file)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(value, after[name]) for name, value in before.items())
+    for part in ("decoder", "prompt_learner", "projection"):
+        after = load_file(folder / f"{part}.safetensors")
+        for name, value in getattr(fresh, part).state_dict().items():
+            assert not torch.equal(value, after[name]), f"{part}.{name}"
+
+
+@pytest.mark.parametrize(("phase", "save_every"), [("decoder", 1), ("words", 2), ("answers", 1)])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    teach: Run,
+    taught: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    phase: str,
+    save_every: int,
+) -> None:
+    """The last step of a phase is interrupted; what was not saved is done again."""
+    losses, calls = getattr(Lessons, phase), []
+
+    def stopped_at_last(lessons: Lessons, generator: np.random.Generator) -> Any:
+        calls.append(phase)
+        if len(calls) == PHASES[phase]:
+            raise KeyboardInterrupt
+        return losses(lessons, generator)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lessons, phase, stopped_at_last)
+        assert teach(tmp_path, save_every=save_every) == 130
+    assert not (tmp_path / "assistant").exists()
+    assert teach(tmp_path, save_every=save_every) == 0
+
+    for part in ("decoder", "prompt_learner", "projection"):
+        whole, resumed = (
+            load_file(folder / "assistant" / f"{part}.safetensors") for folder in (taught, tmp_path)
+        )
+        for name, value in whole.items():
+            torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def examples(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "plate").mkdir()
+    for name, photo in zip(("good_1", "good_2", "bent"), sorted(photos.iterdir()), strict=False):
+        with Image.open(photo) as picture:
+            picture.save(folder / "plate" / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def send(taught: Path, language_folder: Path, photos: Path, examples: Path, run_stage: Run) -> Run:
+    """The ship stage."""
+
+    def run(output: Path) -> int:
+        return run_stage(
+            ship, assistant=taught / "assistant", language_model=language_folder, photos=photos,
+            examples=examples, output=output,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def shipped(send: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("weights") / "embedded"
+    output.mkdir()
+    (output / "old").write_text("replaced")
+    assert send(output) == 0
+    return output
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+
+
+def test_what_is_shipped_is_half_as_large_and_says_the_same(
+    shipped: Path, taught: Path, photos: Path, language_folder: Path
+) -> None:
+    assert size_of(shipped) < 0.55 * size_of(taught / "assistant")
+    names = {path.name for path in (shipped / "language_model").iterdir()}
+    assert "tokenizer.model" in names
+    assert "tokenizer.json" not in names
+    whole, half = (
+        AnomalyGPT.from_pretrained(path, device="cpu") for path in (taught / "assistant", shipped)
+    )
+    text = "Is there any anomaly in the image?"
+    assert whole.language_model is not None
+    assert half.language_model is not None
+    assert whole.language_model.encode(text) == half.language_model.encode(text)
+    photo, reference = sorted(photos.iterdir())[:2]
+    one, other = (assistant.inspect(photo, [reference]) for assistant in (whole, half))
+    assert np.abs(one.anomaly_map - other.anomaly_map).max() < 0.02
+    assert one.anomaly_probability == pytest.approx(other.anomaly_probability, abs=0.1)
+
+
+def test_it_says_which_photos_it_knows(shipped: Path, photos: Path) -> None:
+    split = split_photos([photos])
+    assert load_training_photos(shipped) == split.hashes
+    assert not split.hashes & {hash_file(path) for path in split.held_out}
+
+
+def test_it_says_what_it_answered_about_each_example(shipped: Path, examples: Path) -> None:
+    answers = json.loads((shipped / ship.KNOWN_ANSWERS).read_text(encoding="utf-8"))
+    assert [answer["image"] for answer in answers] == [
+        "plate/bent.png", "plate/good_1.png", "plate/good_2.png",
+    ]  # fmt: skip
+    for answer in answers:
+        assert len(answer["references"]) == 1
+        assert answer["image"] not in answer["references"]
+        files = [answer["image"], *answer["references"]]
+        assert answer["sha256"] == [hash_file(examples / file) for file in files]
+        assert answer["is_anomalous"] == (answer["anomaly_probability"] > 0.5)
+
+    again = AnomalyGPT.from_pretrained(shipped, device="cpu")
+    assert ship.known_answers(again, examples) == answers
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one(shipped: Path) -> None:
+    assert not (shipped / "old").exists()
+    assert [path.name for path in shipped.parent.iterdir()] == [shipped.name]
+
+
+def test_what_is_too_large_does_not_replace_the_old_folder(
+    send: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "embedded"
+    output.mkdir()
+    (output / "old").write_text("here")
+    monkeypatch.setattr(ship, "MOST_MEGABYTES", 1)
+    with pytest.raises(OutputError, match="1 may be shipped"):
+        send(output)
+    assert (output / "old").read_text() == "here"

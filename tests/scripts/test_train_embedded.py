@@ -1,0 +1,265 @@
+"""The embedded model's training script, and the stages as a command; nothing is trained.
+
+The shell script runs with a stand-in for `python` that writes down how it was called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import train_embedded
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "train_embedded.sh"
+STAGES = ["encoder", "language", "evidence", "prompts", "ship"]
+RESULTS = {
+    "encoder": "encoder/encoder.safetensors",
+    "language": "language/language_model/config.json",
+    "prompts": "prompts/assistant/config.json",
+}
+GIVEN = ["--photos", "my photos", "other/b", "--teachers", "t", "--text", "x", "--work", "w"]
+
+STAND_IN = """#!{python}
+import json, os, sys
+
+if sys.argv[1] == "-V":
+    sys.exit(print("Python 3.12"))
+if sys.argv[1] == "-c":
+    sys.exit(0)
+with open({calls!r}, "a") as file:
+    file.write(json.dumps([os.environ["PYTHONPATH"], *sys.argv[1:]]) + "\\n")
+sys.exit(int(os.environ.get(sys.argv[2].upper() + "_STATUS", "0")))
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the script said, and the stages it started: PYTHONPATH, script, stage, options."""
+
+    status: int
+    out: str
+    err: str
+    calls: list[list[str]]
+
+    @property
+    def stages(self) -> list[str]:
+        """Names of the stages in order."""
+        return [call[2] for call in self.calls]
+
+
+Script = Callable[..., Ran]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    folder = tmp_path / "my work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def script(tmp_path: Path, here: Path) -> Script:
+    """Runs the script from a folder with a space in its name."""
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    calls = tmp_path / "calls"
+    stand_in = environment / "bin" / "python"
+    stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
+    stand_in.chmod(0o755)
+    checksum = subprocess.run(
+        ["cksum"], input=(ROOT / "pyproject.toml").read_bytes(), capture_output=True, check=True
+    ).stdout.decode()
+    (environment / ".anomalygpt-test").write_text(f"{ROOT} Python 3.12 {checksum.strip()}")
+
+    def run(*arguments: str, **variables: str) -> Ran:
+        calls.write_text("")
+        done = subprocess.run(
+            ["bash", str(SCRIPT), *arguments],
+            cwd=here,
+            env={**os.environ, "VIRTUAL_ENV": str(environment), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        made = [json.loads(line) for line in calls.read_text().splitlines()]
+        return Ran(done.returncode, done.stdout, done.stderr, made)
+
+    return run
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_it_explains_itself(script: Script, option: str) -> None:
+    ran = script(*GIVEN[:3], option)
+    assert (ran.status, ran.err, ran.calls) == (0, "", [])
+    explained = [line.split()[0] for line in ran.out.splitlines() if line.startswith("  ")]
+    assert [name for name in explained if name in STAGES] == STAGES
+    assert max(map(len, ran.out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("given", [[], GIVEN[:-2], GIVEN[3:], ["--photos", *GIVEN[3:]]])
+def test_without_all_folders_it_explains_and_fails(script: Script, given: list[str]) -> None:
+    ran = script(*given)
+    assert (ran.status, ran.out, ran.calls) == (2, "", [])
+    assert ran.err.startswith("bash scripts/train_embedded.sh --photos")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--steps", "3"], "unknown option --steps"),
+        ([*GIVEN, "more"], "unknown option more"),
+        (["--work"], "--work needs a folder"),
+    ],
+)
+def test_what_it_does_not_know_is_said(script: Script, given: list[str], says: str) -> None:
+    ran = script(*given)
+    assert (ran.status, ran.out, ran.calls) == (2, "", [])
+    assert ran.err.startswith(f"error: {says}")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_stages_run_in_order_and_take_each_others_results(script: Script, here: Path) -> None:
+    ran = script(*GIVEN)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.stages == STAGES
+    assert ran.out.splitlines() == [f"== {stage}" for stage in STAGES]
+    work, photos = str(here / "w"), [str(here / "my photos"), str(here / "other/b")]
+    given = {call[2]: call[3:] for call in ran.calls}
+    assert {call[0] for call in ran.calls} == {str(ROOT)}
+    for stage in ("encoder", "evidence", "ship"):
+        start = given[stage].index("--photos") + 1
+        assert given[stage][start : start + 2] == photos
+    for stage in STAGES[:-1]:
+        assert given[stage][-2:] == ["--output", f"{work}/{stage}"]
+    assert given["ship"][-2:] == ["--output", "anomalygpt/weights/embedded"]
+    encoder = ["--encoder", f"{work}/{RESULTS['encoder']}"]
+    language = ["--language-model", f"{work}/language/language_model"]
+    for stage, options in (("evidence", encoder), ("prompts", encoder + language)):
+        assert all(option in given[stage] for option in options)
+    assert f"{work}/prompts/assistant" in given["ship"]
+
+
+def test_a_folder_to_ship_into_is_meant_from_here(script: Script, here: Path) -> None:
+    ran = script(*GIVEN, "--ship", "mine")
+    assert ran.calls[-1][-2:] == ["--output", str(here / "mine")]
+
+
+def test_what_is_finished_is_not_done_again(script: Script, here: Path) -> None:
+    for done, result in RESULTS.items():
+        path = here / "w" / result
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert done not in script(*GIVEN).stages
+    assert script(*GIVEN).stages == ["evidence", "ship"]
+
+
+@pytest.mark.parametrize(("stage", "status"), [("ENCODER", "130"), ("EVIDENCE", "2")])
+def test_a_stage_that_fails_ends_it(script: Script, stage: str, status: str) -> None:
+    ran = script(*GIVEN, **{f"{stage}_STATUS": status})
+    assert ran.status == int(status)
+    assert ran.stages[-1] == stage.lower()
+
+
+def test_bash_can_read_it() -> None:
+    done = subprocess.run(["bash", "-n", str(SCRIPT)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The stages as a command, in this process."""
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["train_embedded.py", *map(str, arguments)])
+        return train_embedded.main()
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["encoder"], ["ship", "--output", "x"]])
+def test_a_stage_needs_its_name_and_options(
+    command: Callable[..., int],
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command(*arguments)
+    assert stopped.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_help_names_all_stages(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command("--help")
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert all(f"  {stage} " in said for stage in STAGES)
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.mark.parametrize("missing", ["no photos", "no teachers"])
+def test_a_missing_folder_is_one_line(
+    command: Callable[..., int],
+    tmp_path: Path,
+    missing: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):  # enough that some are held out
+        colour = (number, 255 - number, 6 * number)
+        Image.new("RGB", (20, 20), colour).save(photos / f"{number}.bmp")
+    given = tmp_path / missing if missing == "no photos" else photos
+    with torch.random.fork_rng():
+        status = command(
+            "encoder", "--photos", given, "--teachers", tmp_path / "no teachers",
+            "--output", tmp_path / "out",
+        )  # fmt: skip
+    assert status == 2
+    assert missing in one_line(capsys)
+
+
+def test_a_missing_encoder_is_one_line(
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = command(
+        "evidence", "--photos", tmp_path, "--encoder", tmp_path / "none.safetensors",
+        "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert status == 2
+    assert "none.safetensors does not exist" in one_line(capsys)
+
+
+def test_ctrl_c_leaves_no_traceback(
+    command: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from embedded import encoder
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "split_photos", interrupted)
+    given = ["--photos", tmp_path, "--teachers", tmp_path, "--output", tmp_path / "out"]
+    assert command("encoder", *given) == 130
+    assert capsys.readouterr().err == ""
