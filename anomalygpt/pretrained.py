@@ -76,9 +76,8 @@ def assistant_folder(source: str | Path) -> Path:
     folder = PRESETS[str(source)]
     if not folder.is_dir():
         raise SourceError(
-            f"the model {str(source)!r} is not included in this version yet; give a folder that "
-            "`anomalygpt convert` wrote, or use an encoder alone with --encoder (`inspect` "
-            "then needs --map-only)"
+            f"the model {str(source)!r} is missing from this installation ({folder} is not there); "
+            "install the package again, or give a folder that `anomalygpt convert` wrote"
         )
     return folder
 

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("--encoder", type=Path, required=True, metavar="FILE")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--groups", type=int, default=500, help="parts to train on")
+    parser.add_argument("--groups", type=int, default=350, help="parts to train on")
     parser.add_argument("--validation-groups", type=int, default=50, help="held-out parts")
     parser.add_argument("--seed", type=int, default=0)
 

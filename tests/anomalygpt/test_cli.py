@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from anomalygpt import GenerationOptions, Inspection, commands, progress
+from anomalygpt import GenerationOptions, Inspection, commands, pretrained, progress
 from anomalygpt.cli import main, parse_options
 from anomalygpt.errors import ConfigError, DeviceError
 
@@ -316,7 +316,6 @@ def test_shard_sizes_that_are_none(size: str, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "'embedded' is not included in this version yet"),
         (["--encoder", "resnet18"], "add --map-only"),
         (["--encoder-weights", "x.pth"], "need --encoder NAME"),
         (["--encoder-option", "input_size=64"], "need --encoder NAME"),
@@ -332,6 +331,13 @@ def test_models_that_cannot_be_used(anomalygpt, parts, arguments, message, monke
     assert ran.status == 2
     assert message in ran.error
     assert not ran.out
+
+
+def test_a_model_that_is_missing_from_the_installation(anomalygpt, parts, monkeypatch) -> None:
+    monkeypatch.setitem(pretrained.PRESETS, "embedded", parts / "nothing")
+    ran = anomalygpt("inspect", parts / "good.png", "-r", parts / "other.png")
+    assert ran.status == 2
+    assert "'embedded' is missing from this installation" in ran.error
 
 
 def test_chat_needs_words(anomalygpt, parts) -> None:
