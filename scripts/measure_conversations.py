@@ -152,7 +152,7 @@ def _write(path: Path, text: str) -> None:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS", help="folders of photos")
-    made.add_argument("--model", required=True, metavar="MODEL", help="embedded, or a folder")
+    made.add_argument("--model", default="embedded", metavar="MODEL", help="embedded, or a folder")
     made.add_argument("--conversations", type=int, default=300)
     made.add_argument("--turns", type=int, default=5, help="questions of each conversation")
     made.add_argument("--references", type=int, default=1, help="of each conversation")
