@@ -77,10 +77,7 @@ def make_pair(
     other_part = generator.random() < OTHER_PART_SHARE
     zoom = generator.uniform(0.45, 0.75) if other_part else generator.uniform(0.6, 1.0)
     good = crop(pixels, generator, zoom, side)
-    state = generator.bit_generator.state
     query = crop(pixels, generator, zoom, side) if other_part else good
-    if not other_part:
-        generator.bit_generator.state = state
     mask = np.zeros((side, side), bool)
     if generator.random() >= good_share:
         source = np.asarray(

@@ -16,8 +16,8 @@ from anomalygpt.model import AnomalyGPT
 from anomalygpt.pretrained import LANGUAGE_MODEL, load_assistant
 from embedded.photos import split_photos
 
-# Everything that the package ships, and how long it may take to load.
-MOST_MEGABYTES, MOST_SECONDS = 48, 2.0
+# Everything that the package ships.
+MOST_MEGABYTES = 48
 KNOWN_ANSWERS = "known_answers.json"
 
 
