@@ -16,8 +16,8 @@ Makes .venv (unless an environment is active), installs, and runs the stages
   ship       everything in half precision into one folder (--ship, by default
              anomalygpt/weights/embedded)
 
-Each keeps its state, log and result in a folder of its name in --work. Ctrl-C stops; the same
-command goes on from what was saved last, and what is finished is not done again. It uses a GPU where there
+Each keeps its state, log and result in a folder of its name in --work. Ctrl-C saves and stops; the
+same command goes on from there, and what is finished is not done again. It uses a GPU where there
 is one; on two CPU cores it takes about three hours. What the folders must hold is said in
 docs/model_cards/embedded.md.
 TEXT
