@@ -26,6 +26,10 @@ class DecoderConfig:
         text_weight: share of the text side in a fused map, in [0, 1].
         by_place: True compares patches with the same place of the references where several
             references show that good parts all lie alike; False with any place, as published.
+        lone_factor: how many times as far as simulated copies of it tell other parts are taken to
+            lie from a single reference.
+        level_share: share of a photo's own middle distance that is taken off all its distances:
+            what differs everywhere is light or camera rather than damage. In [0, 1].
     """
 
     stage_widths: tuple[int, ...]
@@ -36,6 +40,8 @@ class DecoderConfig:
     formulation: Formulation = "normalised"
     text_weight: float = 0.5
     by_place: bool = False
+    lone_factor: float = 1.0
+    level_share: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
@@ -51,5 +57,9 @@ class DecoderConfig:
             )
         if not 0.0 <= self.text_weight <= 1.0:
             raise ValueError(f"text_weight must be in [0, 1], got {self.text_weight}")
+        if self.lone_factor <= 0.0:
+            raise ValueError(f"lone_factor must be positive, got {self.lone_factor}")
+        if not 0.0 <= self.level_share <= 1.0:
+            raise ValueError(f"level_share must be in [0, 1], got {self.level_share}")
         if self.map_size < 1:
             raise ValueError(f"map_size must be positive, got {self.map_size}")

@@ -22,6 +22,9 @@ Grid = tuple[int, int]
 # A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
 SCORE_SHARE = 0.01
 
+# The middle patch of a good part lies this far at most, in units of what good parts keep.
+MOST_LEVEL = 1.0
+
 
 class ImageDecoder(nn.Module):
     """Stage projections of the text side, and the rules that turn evidence into a map.
@@ -128,7 +131,8 @@ class ImageDecoder(nn.Module):
         Published: 1 - mean over stages of the best cosine. Normalised: with d the distance at a
         stage and n the distance that good parts keep there, r the mean over stages of d / n, the
         map is r² / (1 + r²): 0 is identical, 0.5 is as far as good parts are among themselves,
-        0.8 is twice as far.
+        0.8 is twice as far. With `level_share` w, w times the photo's median of r, at most w, is
+        taken off r before, and nothing below 0 is left.
 
         Args:
             stages: patch tokens per stage, each (B, H*W, C).
@@ -150,7 +154,14 @@ class ImageDecoder(nn.Module):
         places = grid if self.config.by_place else None
         distances = memory_bank.distances(stages, places)
         normal = memory_bank.self_distances(places).to(distances.device)
-        squared = (distances / normal[:, None, None]).mean(dim=0).square()
+        if memory_bank.stands_alone:
+            normal = normal * self.config.lone_factor
+        ratio = (distances / normal[:, None, None]).mean(dim=0)
+        if self.config.level_share:
+            # A whole part that is wrong lies far everywhere, and must not be taken for light.
+            level = ratio.median(dim=1, keepdim=True).values.clamp(max=MOST_LEVEL)
+            ratio = (ratio - self.config.level_share * level).clamp_min(0.0)
+        squared = ratio.square()
         return squared / (1.0 + squared)
 
     def score(self, anomaly_map: Tensor, grid: Grid) -> Tensor:

@@ -134,6 +134,11 @@ class MemoryBank:
             del self._references[name]
             self._forget_derived()
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a single reference has to tell how far good parts lie apart."""
+        return len(self if self._whole is None else self._whole) == 1
+
     def without(self, name: str) -> MemoryBank:
         """The bank without one reference, to measure that one; its scale stays that of all.
 

@@ -15,7 +15,6 @@ import csv
 import gzip
 import json
 import re
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from anomalygpt.image_io import write_atomically
 from anomalygpt.language_model import LanguageModel
 from anomalygpt.language_model_loading import load_tokenizer, quiet
 from anomalygpt.progress import with_bar
+from embedded.interruptions import interruptions
 from embedded.notation import (
     CLEAN,
     EXTRA_ROWS,
@@ -650,7 +650,7 @@ def train(trainer: Trainer, output: Path, save_minutes: float) -> bool:
     for name in ("log.csv", "checks.csv"):
         _forget(output / name, trainer.step)
     saved = time.monotonic()
-    with _interruptions() as interrupted:
+    with interruptions() as interrupted:
         for _ in with_bar(range(trainer.step, steps), steps - trainer.step, "steps"):
             losses = trainer.advance()
             _note(output / "log.csv", trainer.step, {**losses, "seconds": trainer.seconds})
@@ -665,23 +665,6 @@ def train(trainer: Trainer, output: Path, save_minutes: float) -> bool:
             if stop:
                 return False
     return True
-
-
-class _interruptions:  # noqa: N801
-    """Ctrl-C, noted instead of raised: a step is finished first. A second one ends at once."""
-
-    def __enter__(self) -> list[int]:
-        seen: list[int] = []
-
-        def note(number: int, frame: object) -> None:
-            seen.append(number)
-            signal.signal(signal.SIGINT, self._before)
-
-        self._before = signal.signal(signal.SIGINT, note)
-        return seen
-
-    def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
 
 
 def write_model(model: LlamaForCausalLM, folder: Path) -> None:

@@ -59,6 +59,41 @@ class Pair:
     mask: np.ndarray
 
 
+class Part:
+    """A part of which there are several photos, all made from one."""
+
+    def __init__(self, photos: Sequence[Path], generator: np.random.Generator, side: int) -> None:
+        """Choose a photo, and a place in it.
+
+        Args:
+            photos: to choose from.
+            generator: of all chance, also of the methods.
+            side: of the pictures in pixels.
+        """
+        self._generator, self._side = generator, side
+        first, other = generator.choice(len(photos), size=2, replace=len(photos) < 2)
+        self._pixels = np.asarray(load_image(photos[first]))
+        self._source = photos[other]
+        self._is_pile = generator.random() < OTHER_PART_SHARE
+        self._zoom = generator.uniform(0.45, 0.75) if self._is_pile else generator.uniform(0.6, 1.0)
+        self.first = self._crop()
+
+    def view(self) -> np.ndarray:
+        """The part once more, or another part of the same pile; (side, side, 3) uint8."""
+        return self._crop() if self._is_pile else self.first
+
+    def damage(self, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The view with simulated damage, and its mask (side, side) bool."""
+        size = (self._side, self._side)
+        source = load_image(self._source).resize(size, Image.Resampling.BICUBIC)
+        profile = profile_for("object")
+        found = simulate(view, self._generator, source=np.asarray(source), profile=profile)
+        return found.image, found.mask
+
+    def _crop(self) -> np.ndarray:
+        return crop(self._pixels, self._generator, self._zoom, self._side)
+
+
 def make_pair(
     photos: Sequence[Path], number: int, seed: int, side: int, good_share: float = 0.15
 ) -> Pair:
@@ -72,19 +107,10 @@ def make_pair(
         good_share: share of lessons without damage.
     """
     generator = np.random.default_rng([seed, number])
-    first, other = generator.choice(len(photos), size=2, replace=len(photos) < 2)
-    pixels = np.asarray(load_image(photos[first]))
-    other_part = generator.random() < OTHER_PART_SHARE
-    zoom = generator.uniform(0.45, 0.75) if other_part else generator.uniform(0.6, 1.0)
-    good = crop(pixels, generator, zoom, side)
-    query = crop(pixels, generator, zoom, side) if other_part else good
-    mask = np.zeros((side, side), bool)
+    part = Part(photos, generator, side)
+    good, query, mask = part.first, part.view(), np.zeros((side, side), bool)
     if generator.random() >= good_share:
-        source = np.asarray(
-            load_image(photos[other]).resize((side, side), Image.Resampling.BICUBIC)
-        )
-        found = simulate(query, generator, source=source, profile=profile_for("object"))
-        query, mask = found.image, found.mask
+        query, mask = part.damage(query)
     pose = int(generator.integers(1, TURNS))
     return Pair(
         vary(good, generator, OTHER_PHOTO),
@@ -96,11 +122,11 @@ def make_pair(
 
 
 def crop(pixels: np.ndarray, generator: np.random.Generator, zoom: float, side: int) -> np.ndarray:
+    """A random cut-out with so large a share of each side, as (side, side, 3)."""
     height, width = pixels.shape[:2]
     rows, columns = max(1, int(zoom * height)), max(1, int(zoom * width))
     top = int(generator.integers(height - rows + 1))
     left = int(generator.integers(width - columns + 1))
     part = pixels[top : top + rows, left : left + columns]
-    shrinks = rows > side
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if rows > side else cv2.INTER_CUBIC
     return cv2.resize(part, (side, side), interpolation=method)
