@@ -58,7 +58,7 @@ stage() {
 
 [ -e "$work/encoder/encoder.safetensors" ] ||
     stage encoder --photos "${photos[@]}" --teachers "$teachers" --output "$work/encoder"
-[ -e "$work/language/language_model/config.json" ] ||
+[ -e "$work/language/language_model/model.safetensors" ] ||
     stage language --text "$text" --output "$work/language"
 stage evidence --photos "${photos[@]}" --encoder "$work/encoder/encoder.safetensors" \
     --output "$work/evidence"

@@ -10,6 +10,7 @@ then follows from the map alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -68,7 +69,7 @@ class Evidence:
         """Rows and columns of the maps."""
         return self.ratios.shape[1], self.ratios.shape[2]
 
-    @property
+    @cached_property
     def is_good(self) -> np.ndarray:
         """(N,) bool, photos without damage."""
         return ~self.masks.flatten(1).any(dim=1).numpy()

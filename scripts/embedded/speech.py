@@ -24,7 +24,7 @@ from simulation.dialogues.wording import as_typed, pick, say, sentence_case, wit
 Turn = tuple[str, str]  # question, answer
 
 _USUAL_TURNS, _LONG_SHARE = 8, 0.05
-_OFF_TOPIC = 0.12
+_OFF_TOPIC, _FORMED_SHARE = 0.18, 0.6
 _NAMED_SHARE, _DESCRIBED_SHARE = 0.3, 0.1
 _MOST_TRIES = 50
 
@@ -221,6 +221,65 @@ _UNANSWERABLE = (
     "What is the meaning of life?",
     "Is there life on Mars?",
 )
+# Whose words are put together anew each time, so that what is asked counts and not one wording.
+_MADE = "[made|cast|cut|pressed|welded|painted|packed|sold|printed|sewn|baked|drilled|glued]"
+_DONE = (
+    "[washed|cleaned|repaired|painted|heated|frozen|opened|used|moved|weighed|tested|measured|sold"
+    "|touched|dried|polished|X-rayed|treated|stored|exposed to sunlight|replaced]"
+)
+_WHO = (
+    "[the operator|my colleague|the customer|the supplier|the last inspector|the manager"
+    "|the night shift|the driver|the designer|the person before me|the auditor|the lab]"
+)
+_WHEN = "[yesterday|last week|this morning|in the spring|on Monday|before|last year|recently]"
+_STUFF = (
+    "[water|oil|acid|soap|alcohol|solvent|lead|sugar|salt|zinc|wool|gluten|silicone|recycled"
+    " material|chlorine|chrome|cotton|glass fibre]"
+)
+_UNSEEN = (
+    "[the back|the inside|the other side|the bottom|the core|the lining|the far side|the packaging]"
+)
+_FORMED = (
+    f"Has it [ever |already |]been {_DONE}[| {_WHEN}| by {_WHO}]?",
+    f"[Was|Has] it [been |]{_DONE} with {_STUFF}[| {_WHEN}]?",
+    f"Was this {{part}} {_DONE} [by {_WHO}|{_WHEN}|at the right temperature|in another country]?",
+    f"[Which|What] [machine|worker|robot|company|factory|tool|team|supplier] {_MADE} [it|this]?",
+    f"Who {_MADE} [it|this|this {{part}}|these]?",
+    f"[When|Where|How|Why|By whom|In which hall] was [it|this {{part}}] {_MADE}?",
+    f"How [often|many times|long|recently] [has it been|was it] {_DONE}[| {_WHEN}]?",
+    f"How [many|few] [of these|of them|others|more {{part}}s] [were|have been|will be] {_MADE}"
+    f"[| {_WHEN}| in this factory]?",
+    "How [many|much] [{part}s|of this] [is|are] [left|there in the box|on order|in the store]?",
+    "How long [did|does] it take to [make|pack|clean|repair|deliver|cool|print] [it|one|them]?",
+    f"What did {_WHO} [say|write|note|decide|find|report|think|ask][| {_WHEN}| about it]?",
+    f"Did {_WHO} [see|check|sign|approve|touch|order|notice|complain about] [it|this][| {_WHEN}]?",
+    f"[Does it contain|Is there] [any |]{_STUFF}[| in it| in the material]?",
+    f"What [colour|material|temperature|shape] [is|has] {_UNSEEN}?",
+    f"What does {_UNSEEN} look like?",
+    f"What [is|was] [on|in|behind|next to] [the shelf|the box|the other pallet|it] {_WHEN}?",
+    f"How [thick|heavy|warm|old|hard|strong] is [it|the coating|the wall|{_UNSEEN}]?",
+    "[Would|Will|Can] it [survive|withstand|stand] [a fall|the heat|rain|the winter|ten more years"
+    "|boiling water|transport|the dishwasher]?",
+    "Can [it|this|the {part}] be [recycled|returned|exported|resold|refrozen|exchanged|insured]"
+    "[| where I live| next year| for free]?",
+    "Is [it|this] [in stock|for sale|certified|insured|patented|edible|recyclable|organic|heavy|new"
+    "|on the list|already paid|the latest version|a copy|conductive]?",
+    "Is [the tax|the postage|the battery|the lid|a manual|the service] [included|paid|ordered]?",
+    "Does [it|this] come with [a manual|a box|a spare part|a certificate|batteries|a discount]?",
+    "[When|Where] [will|does] [the spare part|the next batch|the truck|the technician|the invoice]"
+    " [arrive|come|leave|start]?",
+    "How much [does|did] [it|the material|the repair|the tool|one of them] [cost|weigh]?",
+    "How much [energy|water|steel|money|time] [goes into it|does it need|was used]?",
+    "Which [norm|certificate|contract|drawing|version|batch|shift|country|recipe] [is it from|does"
+    " it belong to|does it follow|was used]?",
+    "What [sound|noise|smell|taste] does it [make|have]?",
+    "[Who|Which company] [owns|designed|ordered|invented|insured|delivered] [it|this|them]?",
+    "What is [the serial number|the batch|the price|the delivery date|the owner's name|the recipe"
+    "|the password|the number of the pallet|the torque|the humidity in the hall]?",
+    "How is [the team|business|the weather|your day|the new machine] [today|doing|going]?",
+    "[Please|Could you|Can you] [order a new one|print a label|phone the boss|open the door|stop"
+    " the machine|book the truck|pay the invoice|remind me tomorrow|zoom out].",
+)
 _UNANSWERED = (
     "I cannot tell that from the {photo}. I only speak about visible damage.",
     "That is not something the {photo} shows; ask me whether something is wrong, or where.",
@@ -362,8 +421,9 @@ def _off_topic(
     drawn = generator.random()
     if drawn < 0.15:
         return _said(pick(_MEASURES, generator), pick(_MEASURED, generator), known, generator)
-    if drawn < 0.6 or not chatter:
-        return _said(pick(_UNANSWERABLE, generator), pick(_UNANSWERED, generator), known, generator)
+    if drawn < 0.7 or not chatter:
+        questions = _FORMED if generator.random() < _FORMED_SHARE else _UNANSWERABLE
+        return _said(pick(questions, generator), pick(_UNANSWERED, generator), known, generator)
     line = pick(chatter, generator)
     fitting = (*_CHATTED, *_UNANSWERED) if line.rstrip().endswith("?") else _CHATTED
     return line, sentence_case(say(pick(fitting, generator), known, generator))

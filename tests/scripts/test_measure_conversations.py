@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from conversations import photos as photos_module
 from conversations import questions, talks
 from conversations.photos import make_case
 from decoder import DecoderConfig, ImageDecoder
+from embedded import speech
 from prompt_learner import PromptLearner, PromptLearnerConfig
 from simulation.anomaly import PLACES
 from simulation.dialogues import facts_of
+from simulation.dialogues.answers import WORDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -209,6 +212,17 @@ def test_the_mask_holds_in_the_photo_that_is_shown(parts: Path) -> None:
             assert change[case.mask].mean() > 0
     again = make_case(paths, 2, np.random.default_rng([0, 7]))
     assert np.array_equal(again.image, cases[7].image)
+
+
+def test_what_cannot_be_answered_was_not_learned_by_heart() -> None:
+    def letters(text: str) -> str:
+        return re.sub(r"[^a-z]", "", text.lower())
+
+    generator = np.random.default_rng(0)
+    known = {**WORDS, "part": "part", "photo": "photo"}
+    learned = {letters(speech._off_topic(known, generator, ())[0]) for _ in range(20_000)}
+    assert len(learned) > 5000
+    assert not learned & {letters(question) for question in questions.UNANSWERABLE}
 
 
 def test_questions_about_places_name_one_cell_and_doubts_go_against_the_assistant() -> None:
