@@ -98,7 +98,8 @@ _SENTENCES = re.compile(r"[.!?]+(?:\s+|$)")
 # Of itself, and offers: these state nothing about the photo.
 _ABOUT_ITSELF = re.compile(
     r"\b(?:ask me|i only (?:speak|talk|look|see|know)|i am (?:an?|glad|ready)\b"
-    r"|i (?:look for|look at photos|inspect|compare|mark|go through)|i can (?:tell you|only speak|still inspect|compare)|an anomaly is|show me)"
+    r"|i (?:look for|look at photos|inspect|compare|mark|go through)"
+    r"|i can (?:tell you|only speak|still inspect|compare)|an anomaly is|show me)"
 )
 _SUPPOSED = re.compile(r"\b(?:whether|if)\b.*")
 _UNTOLD = re.compile(

@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the shards that are not there yet."""
     options.output.mkdir(parents=True, exist_ok=True)
-    require_encoder(options.output, options.encoder)
     assistant = encoder_alone(options.encoder)
+    require_encoder(options.output, options.encoder)
     photos = split_photos(options.photos)
     jobs = [("train", n, photos.training) for n in _shards(options.groups, 0)]
     jobs += [

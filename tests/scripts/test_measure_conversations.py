@@ -221,7 +221,7 @@ def test_what_cannot_be_answered_was_not_learned_by_heart() -> None:
     generator = np.random.default_rng(0)
     known = {**WORDS, "part": "part", "photo": "photo"}
     learned = {letters(speech._off_topic(known, generator, ())[0]) for _ in range(20_000)}
-    assert len(learned) > 5000
+    assert len(learned) > 3000
     assert not learned & {letters(question) for question in questions.UNANSWERABLE}
 
 

@@ -24,7 +24,7 @@ SCRIPT = ROOT / "scripts" / "train_embedded.sh"
 STAGES = ["encoder", "language", "evidence", "prompts", "ship"]
 RESULTS = {
     "encoder": "encoder/encoder.safetensors",
-    "language": "language/language_model/config.json",
+    "language": "language/language_model/model.safetensors",
     "prompts": "prompts/assistant/config.json",
 }
 GIVEN = ["--photos", "my photos", "other/b", "--teachers", "t", "--text", "x", "--work", "w"]
