@@ -9,18 +9,17 @@ The tokenizer learns its pieces from inspection dialogues.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import sentencepiece
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from simulation import find_defects
 from simulation.dialogues import facts_of, inspection_dialogue, published_dialogue
+from tokenizer import write_tokenizer
 
 DIALOGUES = 400
 SIDE = 64
@@ -40,24 +39,6 @@ def sentences(seed: int) -> Iterator[str]:
                 yield f"### Human: <Img></Img> {question}\n### Assistant: {answer}\n###"
 
 
-def write_tokenizer(folder: Path, pieces: int, seed: int) -> None:
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=sentences(seed),
-        model_prefix=str(folder / "tokenizer"),
-        model_type="bpe",
-        vocab_size=pieces,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        character_coverage=1.0,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.vocab").unlink()
-    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, **special}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Write a small language model with random weights."
@@ -72,7 +53,7 @@ def main() -> int:
     if options.output.exists():
         sys.exit(f"error: {options.output} is there already; choose a new folder")
     options.output.mkdir(parents=True)
-    write_tokenizer(options.output, options.pieces, options.seed)
+    write_tokenizer(options.output, options.pieces, sentences(options.seed))
     torch.manual_seed(options.seed)
     config = LlamaConfig(
         vocab_size=options.pieces,

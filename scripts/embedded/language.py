@@ -56,6 +56,7 @@ from prompt_learner.prompt_learner import MAP_PROMPTS
 from simulation.anomaly import PLACES
 from simulation.dialogues.published import ANOMALY_QUESTION
 from simulation.dialogues.wording import place_words
+from tokenizer import write_tokenizer
 
 BASE_PROMPTS = 9
 PROMPTS = 1 + BASE_PROMPTS + MAP_PROMPTS  # image, base, cells
@@ -512,36 +513,6 @@ _NAMES = sorted(
 )
 
 
-def write_tokenizer(
-    folder: Path, pieces: int, texts: tuple[Sequence[str], Sequence[str]], seed: int
-) -> None:
-    """Learn pieces from conversations, everyday dialogues and books.
-
-    Args:
-        folder: made if needed.
-        pieces: of the vocabulary.
-        texts: dialogues, and slices of books.
-        seed: of the conversations.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=_sentences(texts, seed),
-        model_prefix=str(folder / "tokenizer"),
-        model_type="bpe",
-        vocab_size=pieces,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        character_coverage=0.9999,
-        num_threads=1,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.vocab").unlink()
-    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, **special}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
 def _sentences(texts: tuple[Sequence[str], Sequence[str]], seed: int) -> Iterator[str]:
     generator = np.random.default_rng((seed, 2**32))
     for _ in range(TOKENIZER_CONVERSATIONS):
@@ -618,7 +589,7 @@ def run(options: argparse.Namespace) -> int:
     folder = output / MODEL_FOLDER
     texts = read_texts(options.text)
     if not (folder / "tokenizer_config.json").is_file():
-        write_tokenizer(folder, options.pieces, texts, options.seed)
+        write_tokenizer(folder, options.pieces, _sentences(texts, options.seed), 0.9999)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_model(options).to(device)
     model.config.save_pretrained(folder)

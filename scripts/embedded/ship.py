@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> int:
     megabytes = sum(f.stat().st_size for f in new.rglob("*") if f.is_file()) / 1e6
     print(f"{megabytes:.1f} MB, loaded in {seconds:.2f} s")
     if megabytes > MOST_MEGABYTES:
-        raise OutputError(f"{new} has {megabytes:.1f} MB, {MOST_MEGABYTES} may be shipped")
+        shutil.rmtree(new)
+        raise OutputError(
+            f"the assistant has {megabytes:.1f} MB, {MOST_MEGABYTES} may be shipped; "
+            f"{options.output} is as it was"
+        )
     shutil.rmtree(options.output, ignore_errors=True)
     new.rename(options.output)
     print(f"written: {options.output}")

@@ -14,10 +14,15 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from anomalygpt import AnomalyGPT
+from anomalygpt import AnomalyGPT, AnomalyGPTConfig
+from anomalygpt.config import EncoderConfig, LanguageModelConfig
+from anomalygpt.encoders import build_encoder
+from anomalygpt.language_model import LanguageModel
+from decoder import DecoderConfig, ImageDecoder
 from peers.readings import open_photo
+from prompt_learner import PromptLearner, PromptLearnerConfig
 
 ENCODER = "test_resnet"  # timm's own network for tests, 0.5 M
 SIDE = 64
@@ -108,3 +113,27 @@ def anomalib() -> Any:
             reason="anomalib is not installed (extra peers)",
             exc_type=ImportError,
         )
+
+
+@pytest.fixture(scope="session")
+def talker(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny whole assistant."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        small = {"embed_dim": 32, "depth": 4, "num_heads": 2}
+        settings = EncoderConfig(
+            "timm", "vit_tiny_patch16_224", input_size=64, stages=(1, 2), options=small
+        )
+        of_decoder = DecoderConfig((32, 32), text_width=24, learned_states=True)
+        of_learner = PromptLearnerConfig(32, channels=(2, 4, 8, 16, 32))
+        made = AnomalyGPT(
+            AnomalyGPTConfig(settings, of_decoder, of_learner, LanguageModelConfig()),
+            build_encoder(settings),
+            ImageDecoder(of_decoder),
+            prompt_learner=PromptLearner(of_learner),
+            projection=nn.Linear(32, 32),
+            language_model=LanguageModel.from_pretrained(tiny_llama_folder, device="cpu"),
+        )
+    folder = tmp_path_factory.mktemp("talker") / "tiny"
+    made.save_pretrained(folder)
+    return folder

@@ -7,46 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 import benchmark_inspect
-from anomalygpt import AnomalyGPT, AnomalyGPTConfig, GenerationOptions
-from anomalygpt.config import EncoderConfig, LanguageModelConfig
-from anomalygpt.encoders import build_encoder
-from anomalygpt.language_model import LanguageModel
-from decoder import DecoderConfig, ImageDecoder
-from prompt_learner import PromptLearner, PromptLearnerConfig
+from anomalygpt import AnomalyGPT, GenerationOptions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ENCODER = "vit_tiny_patch16_224"
-SMALL = {"embed_dim": 32, "depth": 4, "num_heads": 2}
 STAGES = [
     *("read the photo", "encode it", "draw the map", "verdict", "first sentence"),
     *("one inspection", "further question", "further question, as published"),
 ]
-
-
-@pytest.fixture(scope="module")
-def talker(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny whole assistant."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        settings = EncoderConfig("timm", ENCODER, input_size=64, stages=(1, 2), options=SMALL)
-        of_decoder = DecoderConfig((32, 32), text_width=24, learned_states=True)
-        of_learner = PromptLearnerConfig(32, channels=(2, 4, 8, 16, 32))
-        made = AnomalyGPT(
-            AnomalyGPTConfig(settings, of_decoder, of_learner, LanguageModelConfig()),
-            build_encoder(settings),
-            ImageDecoder(of_decoder),
-            prompt_learner=PromptLearner(of_learner),
-            projection=nn.Linear(32, 32),
-            language_model=LanguageModel.from_pretrained(tiny_llama_folder, device="cpu"),
-        )
-    folder = tmp_path_factory.mktemp("talker") / "tiny"
-    made.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -9,52 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 import measure_conversations
-from anomalygpt import AnomalyGPT, AnomalyGPTConfig, GenerationOptions
-from anomalygpt.config import EncoderConfig, LanguageModelConfig
+from anomalygpt import GenerationOptions
 from anomalygpt.data.files import hash_file
-from anomalygpt.encoders import build_encoder
 from anomalygpt.language_model import LanguageModel
 from conversations import photos as photos_module
 from conversations import questions, talks
 from conversations.photos import make_case
-from decoder import DecoderConfig, ImageDecoder
 from embedded import speech
-from prompt_learner import PromptLearner, PromptLearnerConfig
 from simulation.anomaly import PLACES
 from simulation.dialogues import facts_of
 from simulation.dialogues.answers import WORDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ENCODER = "vit_tiny_patch16_224"
-SMALL = {"embed_dim": 32, "depth": 4, "num_heads": 2}
 PHOTOS = 12
-
-
-@pytest.fixture(scope="module")
-def talker(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny whole assistant."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        settings = EncoderConfig("timm", ENCODER, input_size=64, stages=(1, 2), options=SMALL)
-        of_decoder = DecoderConfig((32, 32), text_width=24, learned_states=True)
-        of_learner = PromptLearnerConfig(32, channels=(2, 4, 8, 16, 32))
-        made = AnomalyGPT(
-            AnomalyGPTConfig(settings, of_decoder, of_learner, LanguageModelConfig()),
-            build_encoder(settings),
-            ImageDecoder(of_decoder),
-            prompt_learner=PromptLearner(of_learner),
-            projection=nn.Linear(32, 32),
-            language_model=LanguageModel.from_pretrained(tiny_llama_folder, device="cpu"),
-        )
-    folder = tmp_path_factory.mktemp("talker") / "tiny"
-    made.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -430,3 +430,4 @@ def test_what_is_too_large_does_not_replace_the_old_folder(
     with pytest.raises(OutputError, match="1 may be shipped"):
         send(output)
     assert (output / "old").read_text() == "here"
+    assert [path.name for path in tmp_path.iterdir()] == ["embedded"]

@@ -1,0 +1,39 @@
+"""A SentencePiece tokenizer, as LLaMA's is, learned from sentences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import sentencepiece
+
+
+def write_tokenizer(
+    folder: Path, pieces: int, sentences: Iterable[str], coverage: float = 1.0
+) -> None:
+    """Learn pieces, with bytes for what they leave out, and write the tokenizer's two files.
+
+    Args:
+        folder: made if needed.
+        pieces: of the vocabulary.
+        sentences: to learn from.
+        coverage: share of the characters that get a piece of their own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences),
+        model_prefix=str(folder / "tokenizer"),
+        model_type="bpe",
+        vocab_size=pieces,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        character_coverage=coverage,
+        num_threads=1,
+        minloglevel=2,
+    )
+    (folder / "tokenizer.vocab").unlink()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, **special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
