@@ -313,3 +313,56 @@ def test_patches_at_the_edge_do_not_count_double() -> None:
     for row, column in ((0, 0), (0, 2), (3, 1), (3, 3)):
         assert score(row, column) <= score(2, 2)
     assert float(decoder.score(torch.full((1, 40, 40), 0.5), (1, 1))) == 0.5
+
+
+def distances_of(map_: Tensor) -> Tensor:
+    """The distance r of r² / (1 + r²)."""
+    return (map_ / (1 - map_)).sqrt()
+
+
+def test_what_differs_everywhere_is_taken_off() -> None:
+    """Light that lifts all distances alike changes little; a spot keeps its height above them."""
+    ground = torch.full((1, 1, 16), 0.4)
+    ground[..., 5] = 0.4 + 0.9
+    bank = FixedBank(ground, torch.ones(1))
+    plain, free = (decoder(map_size=4, level_share=share) for share in (0.0, 0.5))
+    high, low = (
+        distances_of(each.reference_map(tokens(0, batch=1), GRID, bank)).flatten()
+        for each in (plain, free)
+    )
+    torch.testing.assert_close(high - low, torch.full((16,), 0.2), rtol=1e-4, atol=1e-4)
+
+
+def test_a_wrong_part_is_not_taken_for_light() -> None:
+    far = FixedBank(torch.full((1, 1, 16), 3.0), torch.ones(1))
+    found = decoder(map_size=4, level_share=0.5).reference_map(tokens(0, batch=1), GRID, far)
+    assert distances_of(found).min() == pytest.approx(2.5, rel=1e-3)
+
+
+def test_nothing_lies_below_identical() -> None:
+    distances = torch.rand(1, 3, 16, generator=torch.Generator().manual_seed(0))
+    bank = FixedBank(distances, torch.ones(1))
+    found = decoder(map_size=4, level_share=1.0).reference_map(tokens(0, batch=3), GRID, bank)
+    assert (found == 0).any()
+    assert found.min() == 0
+
+
+def test_a_lone_reference_is_trusted_less() -> None:
+    """Also where it is left alone while others are measured: then the scale is that of all."""
+    lone, both = MemoryBank(), MemoryBank()
+    for bank, seeds in ((lone, (10,)), (both, (10, 11))):
+        for seed in seeds:
+            bank.add(tokens(seed, batch=1), name=str(seed), varied=tokens(seed + 50, batch=2))
+    usual, careful = (decoder(map_size=4, lone_factor=factor) for factor in (1.0, 1.25))
+    query = tokens(0)
+    for bank, factor in ((lone, 1.25), (both, 1.0), (both.without("11"), 1.0)):
+        before, after = (
+            distances_of(each.reference_map(query, GRID, bank)) for each in (usual, careful)
+        )
+        torch.testing.assert_close(before / after, torch.full_like(before, factor))
+
+
+@pytest.mark.parametrize("bad", [{"lone_factor": 0.0}, {"level_share": -0.1}, {"level_share": 1.5}])
+def test_factors_out_of_range_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        DecoderConfig(WIDTHS, **bad)  # type: ignore[arg-type]
