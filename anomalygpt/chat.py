@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.generation import VERDICT_OPTIONS, GenerationOptions, Word
 from anomalygpt.results import Inspection
 
 if TYPE_CHECKING:
@@ -34,6 +35,32 @@ class Chat:
     def inspection(self) -> Inspection:
         """The verdict, map and regions of the photo; found on first use, outside the history."""
         return self._assistant.judge(self._evidence)[0]
+
+    def judge(self) -> Inspection:
+        """Ask whether something is wrong, as the first turn, and keep the finding as `inspection`.
+
+        What is asked later then goes with the verdict, because the conversation begins with it.
+
+        Raises:
+            ConfigError: the conversation has already begun.
+        """
+        if self.history:
+            raise ConfigError("the verdict is the first turn; begin a new chat, or `restart`")
+        question = self._evidence.first_question(ANOMALY_QUESTION)
+        self._dialogue.ask(question)
+        probability = float(self._dialogue.probabilities().anomaly[0])
+        word: Word = "yes" if probability > 0.5 else "no"
+        answer = self._dialogue.answer(VERDICT_OPTIONS, word)
+        self.history.append((ANOMALY_QUESTION, answer))
+        # In the place of the cached property, which would ask a second time.
+        self.__dict__["inspection"] = self._evidence.inspection(
+            0, self._assistant.card, question=question, probability=probability, answer=answer
+        )
+        return self.inspection
+
+    def restart(self) -> Chat:
+        """A new conversation about the same photo, which is not encoded again."""
+        return Chat(self._assistant, self._evidence)
 
     @property
     def tokens_processed(self) -> int:

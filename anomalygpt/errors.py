@@ -53,3 +53,7 @@ class OutputError(AnomalyGPTError):
 
 class TrainingError(AnomalyGPTError):
     """Training cannot go on: the loss is no longer a number."""
+
+
+class BusyError(AnomalyGPTError):
+    """The server has as much to do as it takes; try again in a moment."""

@@ -51,6 +51,10 @@ class GenerationOptions:
             raise ConfigError(f"seed must be None, 0 or above, got {self.seed}")
 
 
+# One sentence of verdict; what comes after it is asked for in a chat.
+VERDICT_OPTIONS = GenerationOptions(max_new_tokens=64)
+
+
 @dataclass(frozen=True)
 class AnswerProbabilities:
     """How the next token divides between yes and no, one row per picture.

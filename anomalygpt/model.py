@@ -25,7 +25,7 @@ from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.encoders import ImageFeatures, TextEncoder, encoder_mark, open_encoder
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
 from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.generation import VERDICT_OPTIONS, GenerationOptions
 from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
 from anomalygpt.preprocessing import ImageGeometry, preprocess
 from anomalygpt.references import ReferenceViews, reference_pictures, turns_of_each
@@ -55,9 +55,6 @@ VIEW_BATCH = 16
 # Which prompts the language model sees: base prompts and the map, base prompts alone (the paper's
 # ablation without a decoder), or none (without a prompt learner).
 Prompts: TypeAlias = Literal["map", "base", "none"]
-
-# One sentence of verdict; what comes after it is asked for in a chat.
-VERDICT_OPTIONS = GenerationOptions(max_new_tokens=64)
 
 
 class AnomalyGPT(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tif": ("TIFF", {}),
     ".tiff": ("TIFF", {}),
 }
+Palette = Literal["warm", "viridis"]
+_PALETTES: dict[str, int] = {"warm": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}
 _BOX_COLOUR = (255, 255, 255)
 _EDGE_COLOUR = (0, 0, 0)
 _PAPER_COLOUR = (255, 255, 255)
@@ -64,6 +66,33 @@ def overlay(
     photo = _inspected_photo(image, inspection)
     scale = min(1.0, max_side / max(photo.size))
     return _draw_overlay(_scaled(photo, scale), inspection, opacity, level, stretch)
+
+
+def heat_layer(
+    inspection: Inspection, *, max_side: int = 512, palette: Palette = "warm"
+) -> Image.Image:
+    """The heat of `overlay` at full opacity by itself, to be laid over the photo elsewhere.
+
+    Args:
+        inspection: the findings.
+        max_side: longer side in pixels at most.
+        palette: "warm", or "viridis", which colour-blind people read as well.
+
+    Returns:
+        A Pillow image of mode RGBA, in the aspect of the photo, see-through where nothing is.
+
+    Raises:
+        ConfigError: another palette.
+        MissingPartError: the inspection carries no map.
+    """
+    if palette not in _PALETTES:
+        raise ConfigError(f"palette is one of {', '.join(_PALETTES)}, got {palette!r}")
+    height, width = inspection.image_size
+    scale = min(1.0, max_side / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    heat, strength = _heat(inspection.map_at(size), inspection.level, _PALETTES[palette])
+    alpha = np.rint(255 * strength).astype(np.uint8)
+    return Image.fromarray(np.dstack([heat, alpha]), "RGBA")
 
 
 def side_by_side(
@@ -179,13 +208,19 @@ def _draw_overlay(
 
 def _blend(pixels: np.ndarray, values: np.ndarray, opacity: float, level: float) -> np.ndarray:
     """Heat colours over pixels (H, W, 3) uint8; `values` (H, W) in [0, 1] decide how much."""
+    heat, strength = _heat(values, level, cv2.COLORMAP_TURBO)
+    alpha = (opacity * strength)[..., None]
+    return np.rint(pixels + alpha * (heat.astype(np.float32) - pixels)).astype(np.uint8)
+
+
+def _heat(values: np.ndarray, level: float, palette: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (H, W, 3) uint8 and how strong they are, (H, W) in [0, 1]."""
     start = level / 2
     rise = np.clip((values - start) / max(min(3 * start, 1.0) - start, 1e-6), 0, 1)
     # Only the warm half of the colours: cold ones would read as "fine" and hide on cold parts.
     shades = np.rint((0.45 + 0.55 * rise) * 255).astype(np.uint8)
-    heat = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    alpha = (opacity * rise * (2 - rise))[..., None]
-    return np.rint(pixels + alpha * (heat.astype(np.float32) - pixels)).astype(np.uint8)
+    heat = cv2.cvtColor(cv2.applyColorMap(shades, palette), cv2.COLOR_BGR2RGB)
+    return heat, rise * (2 - rise)
 
 
 def _draw_regions(

@@ -1,0 +1,71 @@
+"""One page about one inspection, to be printed or kept: a single HTML file without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from anomalygpt.serving.sessions import Visit
+from anomalygpt.serving.views import data_uri, how_sure, region_table, text
+from anomalygpt.visualization import overlay
+
+SIDE = 1200
+
+_STYLE = """
+body { font: 11pt/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 60em; color: #1a1a1a }
+h1 { font-size: 1.4em; margin: 0 0 .2em } h2 { font-size: 1.05em; margin: 1.2em 0 .3em }
+.pictures { display: flex; gap: 1em } .pictures figure { margin: 0; flex: 1 }
+.pictures img { width: 100%; border: 1px solid #ccc } figcaption { font-size: .85em; color: #555 }
+.verdict { font-size: 1.2em; font-weight: 600; margin: .4em 0 }
+.bad { color: #a11212 } .good { color: #14642d }
+table { border-collapse: collapse } td, th { padding: .15em .8em .15em 0; text-align: left }
+dt { font-weight: 600; margin-top: .4em } dd { margin: 0 0 .2em 0 }
+footer { margin-top: 1.5em; font-size: .8em; color: #555; border-top: 1px solid #ccc }
+@media print { body { margin: 0; font-size: 10pt } @page { margin: 14mm } }
+"""
+
+
+def report_page(visit: Visit, made: datetime) -> str:
+    """The page.
+
+    Args:
+        visit: the inspection and its conversation.
+        made: when; printed as it is.
+    """
+    inspection = visit.inspection
+    photo = visit.copy()
+    photo.thumbnail((SIDE, SIDE))
+    marked = overlay(visit.photo(), inspection, max_side=SIDE)
+    height, width = inspection.image_size
+    talk = "".join(f"<dt>{text(q)}</dt><dd>{text(a)}</dd>" for q, a in visit.turns)
+    compared = ", ".join(map(text, visit.references)) or "nothing: no photo of a good part"
+    model = inspection.model if isinstance(inspection.model, Mapping) else {}
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Inspection of {text(visit.name)}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
+ style-src 'unsafe-inline'"><style>{_STYLE}</style></head><body>
+<h1>Inspection of {text(visit.name)}</h1>
+<p>{made:%Y-%m-%d %H:%M} · {width} × {height} pixels · compared with {compared}</p>
+{_verdict_line(visit)}
+<div class="pictures"><figure><img src="{data_uri(photo, "JPEG")}" alt="The photo">
+<figcaption>Photo</figcaption></figure><figure><img src="{data_uri(marked, "JPEG")}"
+ alt="The photo with the map and the regions over it"><figcaption>Map and regions</figcaption>
+</figure></div>
+<h2>Regions</h2>{region_table(inspection.regions)}
+<h2>Conversation</h2><dl>{talk or "<dd>No questions were asked.</dd>"}</dl>
+<footer>AnomalyGPT {text(model.get("version", ""))} · model {text(model.get("name", ""))} · encoder
+ {text(model.get("encoder", ""))} · score of the map {inspection.anomaly_score:.3f}. The verdict is
+ a model's; a person decides.</footer></body></html>
+"""
+
+
+def _verdict_line(visit: Visit) -> str:
+    found = visit.inspection
+    if found.is_anomalous is None or found.anomaly_probability is None:
+        return f'<p class="verdict">Score {found.anomaly_score:.3f}, no verdict</p>'
+    kind, words = ("bad", "Something is wrong") if found.is_anomalous else ("good", "Looks good")
+    probability = found.anomaly_probability
+    return (
+        f'<p class="verdict {kind}">{words} (probability of an anomaly {probability:.0%},'
+        f" {how_sure(probability)})</p><p>{text(found.answer or '')}</p>"
+    )
