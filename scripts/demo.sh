@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Installs AnomalyGPT and inspects a photo against a photo of a good part, without a network.
+# Installs AnomalyGPT, inspects example photos, and opens the inspector's desk in a browser.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-bash scripts/demo.sh [PHOTO... --reference GOOD_PHOTO...] [options]
+bash scripts/demo.sh [options of `anomalygpt demo`]
+bash scripts/demo.sh PHOTO... [--reference GOOD_PHOTO...] [options of `anomalygpt inspect`]
 
-Makes .venv (unless an environment is active), installs AnomalyGPT, and inspects PHOTO with the
-model that comes with it; the map over the photo goes to outputs/demo/. Without PHOTO it takes the
-plates in examples/: one with a scratch and a dent, one without, each against a single good plate.
-All options of `anomalygpt inspect` may be given. Running it again installs nothing.
+Makes .venv (unless an environment is active) and installs AnomalyGPT. Then, without PHOTO, it
+inspects a plate with a scratch and a dent and one without, and serves the page for the browser
+until Ctrl-C (--port, --host, --auth and others: `anomalygpt demo --help`). With PHOTO it inspects
+that and ends; the map over the photo goes to outputs/demo/. The model comes with the package: after
+the installation no network is needed. Running it again installs nothing.
 TEXT
 }
 
@@ -19,13 +21,19 @@ prepare_environment
 
 # What is inspected needs no network: the model is part of the package.
 export HF_HUB_OFFLINE=1
+
+inspect() {
+    echo "+ anomalygpt inspect $*"
+    anomalygpt inspect "$@" --save-overlay outputs/demo
+    echo "The maps over the photos are in $root/outputs/demo"
+}
+
 case "${1:--}" in
     -*) # options alone, or nothing
-        set -- examples/plate/scratched.jpg examples/plate/good_2.jpg \
-            --reference examples/plate/good_1.jpg "$@"
+        inspect examples/plate/scratched.jpg examples/plate/good_2.jpg \
+            --reference examples/plate/good_1.jpg
+        echo "+ anomalygpt demo $*"
+        exec anomalygpt demo "$@"
         ;;
+    *) inspect "$@" ;;
 esac
-echo "+ anomalygpt inspect $*"
-anomalygpt inspect "$@" --save-overlay outputs/demo
-echo "The maps over the photos are in $root/outputs/demo"
-echo "Ask about one of them: anomalygpt chat examples/plate/scratched.jpg --reference examples/plate/good_1.jpg"

@@ -306,7 +306,7 @@ def build(page: Page) -> gr.Blocks:
                 )
                 # We read the files ourselves: more formats, and messages that say what to do.
                 photo.preprocess = _photo_path  # type: ignore[method-assign]
-                references.preprocess = _reference_paths  # type: ignore[method-assign]
+                references.preprocess = _reference_paths  # type: ignore[method-assign, assignment]
                 description = gr.Textbox(
                     label="About the part (optional)",
                     placeholder="This is a photo of a metal plate with four holes.",

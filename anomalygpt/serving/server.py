@@ -82,8 +82,9 @@ class Server:
     def _app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.middleware("http")(self._guard)
-        blocks = build(Page(self.engine, self.desks, find_examples()))
-        return gr.mount_gradio_app(
+        examples = find_examples()
+        blocks = build(Page(self.engine, self.desks, examples))
+        mounted = gr.mount_gradio_app(
             app,
             blocks,
             path="/",
@@ -91,7 +92,7 @@ class Server:
             auth_message="Your name and password for AnomalyGPT" if self.settings.auth else None,
             root_path=self.settings.root_path or None,
             max_file_size=int(self.settings.max_upload_mb * 1024**2),
-            allowed_paths=[],
+            allowed_paths=[str(each.photo.parents[1]) for each in examples[:1]],
             show_error=True,
             enable_monitoring=False,
             ssr_mode=False,
@@ -100,6 +101,10 @@ class Server:
             css=(STATIC / "desk.css").read_text(encoding="utf-8"),
             head=f"<script>{(STATIC / 'desk.js').read_text(encoding='utf-8')}</script>",
         )
+        # Gradio refuses paths outside of its upload folder only once it takes itself for launched,
+        # which mounting alone does not do: any file of this machine could be named as a photo.
+        blocks.has_launched = True
+        return mounted
 
     async def _guard(
         self, request: Request, go_on: Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,178 @@
+"""The queue: everyone gets a turn, nobody waits for someone who left, and it is bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalygpt import AnomalyGPT
+from anomalygpt.chat import Chat
+from anomalygpt.constants import ANOMALY_QUESTION
+from anomalygpt.errors import AnomalyGPTError, BusyError, MissingPartError
+from anomalygpt.generation import GenerationOptions
+from anomalygpt.serving.engine import Engine, Progress, Request
+from anomalygpt.serving.settings import ServerSettings
+
+SHORT = GenerationOptions(max_new_tokens=6)
+
+
+def photo(seed: int) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture
+def engine(served: AnomalyGPT) -> Iterator[Engine]:
+    made = Engine(ServerSettings(queue_size=4), lambda _: served)
+    yield made
+    made.close()
+
+
+def inspected(engine: Engine, request: Request) -> tuple[list[Progress], Chat]:
+    *progress, chat = engine.inspect(request)
+    return progress, chat
+
+
+def test_an_inspection_is_that_of_the_assistant_itself(engine: Engine, served: AnomalyGPT) -> None:
+    progress, chat = inspected(engine, Request(photo(0), "a.png", (photo(1),)))
+    alone = served.inspect(photo(0), [photo(1)])
+    assert chat.inspection.anomaly_score == pytest.approx(alone.anomaly_score, abs=1e-5)
+    assert chat.inspection.anomaly_probability == pytest.approx(alone.anomaly_probability, abs=1e-5)
+    assert chat.inspection.image == "a.png"
+    assert [question for question, _ in chat.history] == [ANOMALY_QUESTION]
+    shares = [step.share for step in progress]
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+
+
+def test_a_bank_is_made_once_for_the_same_references(
+    engine: Engine, served: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = []
+    remember = served.remember
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        remembered.append(args)
+        return remember(*args, **kwargs)
+
+    monkeypatch.setattr(served, "remember", counted)
+    for seed in (0, 2):
+        inspected(engine, Request(photo(seed), "a", (photo(1), photo(3))))
+    assert len(remembered) == 2
+    inspected(engine, Request(photo(0), "a", (photo(1),)))
+    assert len(remembered) == 3
+
+
+def test_answers_take_turns(engine: Engine) -> None:
+    """Two answers are written piece by piece, none waits for the other to end."""
+    order: list[int] = []
+    chats = [inspected(engine, Request(photo(n), str(n), (photo(9),)))[1] for n in (0, 1)]
+    gate = threading.Barrier(2)
+
+    def talk(number: int) -> None:
+        gate.wait()
+        pieces = engine.ask(chats[number], "Where is it?", GenerationOptions(max_new_tokens=40))
+        order.extend(number for _ in pieces)
+
+    threads = [threading.Thread(target=talk, args=(n,)) for n in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    changes = sum(a != b for a, b in pairwise(order))
+    assert {0, 1} == set(order)
+    assert changes > 2
+
+
+def test_who_leaves_is_not_waited_for(engine: Engine) -> None:
+    _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
+    answer = engine.ask(chat, "Where?", GenerationOptions(max_new_tokens=200))
+    next(answer)
+    answer.close()  # type: ignore[attr-defined]
+    # The conversation goes on with another question, and the cut answer is in its history.
+    list(engine.ask(chat, "How many?", SHORT))
+    assert [question for question, _ in chat.history[1:]] == ["Where?", "How many?"]
+    assert engine.pending == 0
+
+
+def test_errors_reach_the_one_who_asked_and_nobody_else(engine: Engine) -> None:
+    def broken() -> Iterator[str]:
+        yield "begun"
+        raise MissingPartError("no such part")
+
+    ticket = iter(engine._submit(broken()))
+    assert next(ticket) == "begun"
+    with pytest.raises(MissingPartError, match="no such part"):
+        next(ticket)
+    assert inspected(engine, Request(photo(0), "a", (photo(1),)))[1].inspection
+    with pytest.raises(AnomalyGPTError, match="no model 'b'"):
+        engine.inspect(Request(photo(0), "a", (), None, "b"))
+
+
+def test_a_full_queue_says_so(engine: Engine, served: AnomalyGPT) -> None:
+    _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
+    holding, held = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[str]:
+        held.set()
+        holding.wait()
+        yield "end"
+
+    running = [engine._submit(slow()) for _ in range(4)]
+    held.wait()
+    with pytest.raises(BusyError, match="try again"):
+        engine.ask(chat, "Where?", SHORT)
+    holding.set()
+    assert [list(ticket) for ticket in running] == [["end"]] * 4
+    list(engine.ask(chat, "Where?", SHORT))
+    assert len(chat.history) == 2
+
+
+def test_photos_that_wait_together_are_encoded_together(
+    engine: Engine, served: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspected(engine, Request(photo(0), "a", (photo(9),)))
+    sizes, encode = [], served.encode
+
+    def counted(images: Any) -> Any:
+        sizes.append(len(images))
+        return encode(images)
+
+    monkeypatch.setattr(served, "encode", counted)
+    holding = threading.Event()
+
+    def slow() -> Iterator[str]:
+        holding.wait()
+        yield "end"
+
+    blocker = engine._submit(slow())
+    waiting = [engine.inspect(Request(photo(n), str(n), (photo(9),))) for n in (1, 2, 3)]
+    holding.set()
+    list(blocker)
+    chats = [list(each)[-1] for each in waiting]
+    assert sizes == [3]
+    alone = [served.inspect(photo(n), [photo(9)]).anomaly_score for n in (1, 2, 3)]
+    assert [chat.inspection.anomaly_score for chat in chats] == pytest.approx(alone, abs=1e-4)
+
+
+def test_closing_tells_those_who_wait(served: AnomalyGPT) -> None:
+    engine = Engine(ServerSettings(), lambda _: served)
+    engine.close()
+    with pytest.raises(BusyError, match="shutting down"):
+        engine.inspect(Request(photo(0), "a"))
+
+
+def test_a_conversation_begins_anew(engine: Engine) -> None:
+    _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
+    list(engine.ask(chat, "Where?", SHORT))
+    (fresh,) = engine.restart(chat)
+    assert len(fresh.history) == 1
+    assert fresh.inspection.anomaly_probability == pytest.approx(
+        chat.inspection.anomaly_probability
+    )

@@ -1,0 +1,296 @@
+"""Attempts to get in, to get out and to fill it up, over HTTP as a browser would send them."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomalygpt import AnomalyGPT
+from anomalygpt.errors import BusyError, ConfigError
+from anomalygpt.serving import server as server_module
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.server import Server
+from anomalygpt.serving.settings import ServerSettings
+
+# Gradio leaves event loops behind.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+SETTINGS = ServerSettings(port=0, max_upload_mb=1.0, queue_size=8)
+
+
+class Running:
+    """A server in a thread of this process."""
+
+    def __init__(self, settings: ServerSettings, assistant: AnomalyGPT) -> None:
+        self.server = Server(settings, Engine(settings, lambda _: assistant))
+        self.listener = server_module._listen("127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        import uvicorn
+
+        self.uvicorn = uvicorn.Server(uvicorn.Config(self.server.app, log_level="critical"))
+        self.thread = threading.Thread(
+            target=self.uvicorn.run, kwargs={"sockets": [self.listener]}, daemon=True
+        )
+        self.thread.start()
+        self.client = httpx.Client(base_url=self.address, timeout=30, trust_env=False)
+        while not self.uvicorn.started:
+            self.thread.join(0.02)
+
+    def close(self) -> None:
+        self.client.close()
+        self.uvicorn.should_exit = True
+        self.thread.join(10)
+        self.server.close()
+
+    def upload(self, name: str, content: bytes) -> httpx.Response:
+        return self.client.post("/gradio_api/upload", files={"files": (name, content)})
+
+    def call(self, function: str, data: list[Any], session: str = "one") -> list[Any]:
+        """What a page's function sends back: each update's data."""
+        config = self.client.get("/config").json()
+        number = next(each["id"] for each in config["dependencies"] if each["api_name"] == function)
+        body = {"data": data, "fn_index": number, "session_hash": session}
+        answer = self.client.post("/gradio_api/queue/join", json=body)
+        if answer.status_code != 200:
+            return [answer.status_code]
+        found = []
+        with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:
+            for line in lines.iter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line[5:])
+                if message["msg"] in ("process_generating", "process_completed"):
+                    found.append(message.get("output", {}))
+                if message["msg"] in ("process_completed", "close_stream"):
+                    break
+        return found
+
+
+@pytest.fixture(scope="module")
+def running(assistant: AnomalyGPT) -> Iterator[Running]:
+    made = Running(SETTINGS, assistant)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def _short(served: AnomalyGPT) -> None:
+    """Verdicts are cut early."""
+
+
+def png(side: int = 32) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def file_data(path: str) -> dict[str, Any]:
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def inspect(running: Running, path: str, session: str, text: str = "") -> str:
+    """All that the page is sent for one photo."""
+    return json.dumps(
+        running.call("inspect", [file_data(path), [], text, "embedded", "warm"], session)
+    )
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(running: Running) -> None:
+    answer = running.client.get("/")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_photo_is_inspected(running: Running) -> None:
+    (path,) = running.upload("a.png", png()).json()
+    found = inspect(running, path, "photo")
+    assert "Probability of an anomaly" in found
+    assert "data:image/jpeg" in found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../../../../../../etc/passwd",
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "/proc/self/environ",
+        str(Path(__file__)),
+    ],
+)
+def test_no_file_of_the_machine_is_handed_out(running: Running, path: str) -> None:
+    for route in ("/gradio_api/file=", "/file=", "/static/", "/assets/", "/gradio_api/file/"):
+        answer = running.client.get(f"{route}{path}")
+        assert answer.status_code in (400, 403, 404, 405), route
+        assert "root:" not in answer.text
+        assert "def test_" not in answer.text
+
+
+def test_no_file_of_the_machine_is_inspected(running: Running, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png())
+    found = inspect(running, str(secret), "secret")
+    assert "Probability" not in found
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "..\\evil.png", "/etc/evil.png", "a\0b.png"])
+def test_uploads_stay_in_their_folder(running: Running, name: str) -> None:
+    answer = running.upload(name, png())
+    if answer.status_code == 200:
+        (path,) = answer.json()
+        assert Path(path).resolve().is_relative_to(running.server.folder.resolve())
+
+
+def test_what_a_visitor_writes_is_text(running: Running) -> None:
+    name = "<img src=x onerror=alert(1)>.png"
+    (path,) = running.upload(name, png()).json()
+    found = inspect(running, path, "text", "<script>alert(2)</script>${alert(3)}")
+    assert "<script" not in found
+    assert "<img src=x" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.png", b""),
+        ("text.png", b"hello"),
+        ("cut.png", png()[:100]),
+        ("script.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"),
+        ("page.html", b"<script>alert(1)</script>"),
+    ],
+)
+def test_what_is_no_photo_is_said_to_be_none(running: Running, name: str, content: bytes) -> None:
+    answer = running.upload(name, content)
+    if answer.status_code != 200:
+        return
+    (path,) = answer.json()
+    found = inspect(running, path, f"none-{name}")
+    assert "Probability" not in found
+    assert "problem" in found or "error" in found
+    fetched = running.client.get(f"/gradio_api/file={path}")
+    if fetched.status_code == 200 and not fetched.headers["content-type"].startswith("image/png"):
+        assert fetched.headers["content-disposition"].startswith("attachment")
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A small file that says it is that large, and would be."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    squeeze, line = zlib.compressobj(9), b"\0" * (1 + width // 8)
+    content = b"".join(squeeze.compress(line) for _ in range(height)) + squeeze.flush()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+    )
+
+
+def test_a_200_megapixel_bomb_is_refused(running: Running) -> None:
+    bomb = huge_png(20_000, 10_000)
+    assert len(bomb) < 1_000_000
+    (path,) = running.upload("bomb.png", bomb).json()
+    found = inspect(running, path, "bomb")
+    assert "too large" in found
+    assert "Probability" not in found
+
+
+def test_a_zip_bomb_is_not_opened(running: Running) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"\0" * 50_000_000)
+    (path,) = running.upload("bomb.png", file.getvalue()).json()
+    assert "Probability" not in inspect(running, path, "zip")
+
+
+def test_a_file_over_the_limit_is_refused(running: Running) -> None:
+    before = sum(p.stat().st_size for p in running.server.folder.rglob("*") if p.is_file())
+    assert running.upload("big.png", b"\0" * 1_500_000).status_code == 413
+    assert running.upload("huge.png", b"\0" * 5_000_000).status_code == 413
+    after = sum(p.stat().st_size for p in running.server.folder.rglob("*") if p.is_file())
+    assert after - before < 1_100_000
+
+
+def test_a_thousand_requests_are_bounded(running: Running) -> None:
+    """They are answered or refused, and the server goes on as before."""
+    (path,) = running.upload("a.png", png()).json()
+    config = running.client.get("/config").json()
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "inspect")
+
+    def join(count: int) -> int:
+        data = [file_data(path), [], "", "embedded", "warm"]
+        body = {"data": data, "fn_index": number, "session_hash": f"many-{count}"}
+        return running.client.post("/gradio_api/queue/join", json=body).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = set(pool.map(join, range(1000)))
+    assert statuses <= {200, 503}
+    assert 503 in statuses
+    assert running.server.engine.pending <= SETTINGS.queue_size
+    for _ in range(600):
+        if running.server.engine.pending == 0:
+            break
+        threading.Event().wait(0.1)
+    assert "Probability" in inspect(running, path, "after")
+
+
+def test_sessions_do_not_see_each_other(running: Running) -> None:
+    (path,) = running.upload("mine.png", png()).json()
+    assert "mine.png" in inspect(running, path, "first")
+    talk = running.call("ask", ["Where?", 16, 0], "second")
+    assert "mine.png" not in json.dumps(talk)
+    assert running.call("download", [], "second")[-1]["data"] == [None]
+
+
+def test_a_password_is_asked_for(assistant: AnomalyGPT) -> None:
+    settings = ServerSettings(port=0, auth=("eva", "secret"))
+    made = Running(settings, assistant)
+    try:
+        assert made.client.get("/config").status_code == 401
+        wrong = {"username": "eva", "password": "wrong"}
+        assert made.client.post("/login", data=wrong).status_code == 400
+        assert made.upload("a.png", png()).status_code == 401
+        right = {"username": "eva", "password": "secret"}
+        assert made.client.post("/login", data=right).status_code == 200
+        assert made.client.get("/config").status_code == 200
+    finally:
+        made.close()
+
+
+def test_a_port_that_is_taken_is_said(running: Running) -> None:
+    port = running.listener.getsockname()[1]
+    with pytest.raises(ConfigError, match="another --port"):
+        server_module._listen("127.0.0.1", port)
+
+
+def test_closing_deletes_what_visitors_left(assistant: AnomalyGPT) -> None:
+    made = Running(SETTINGS, assistant)
+    made.upload("a.png", png())
+    folder = made.server.folder
+    assert folder.exists()
+    made.close()
+    assert not folder.exists()
+    with pytest.raises(BusyError):
+        made.server.engine.ask(None, "x", None)  # type: ignore[arg-type]
