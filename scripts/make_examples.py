@@ -1,8 +1,6 @@
 """Render the photos in examples/: `python scripts/make_examples.py`.
 
-A brushed metal plate with four screw holes and a stamped ring, under uneven light and through a
-slightly soft, noisy camera. The defective one has a scratch and a dent. Every run gives the same
-files.
+Two good specimens and a damaged one of every product. Every run gives the same files.
 """
 
 from __future__ import annotations
@@ -12,114 +10,32 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-HEIGHT, WIDTH = 420, 560
-SCALE = 2  # drawn larger, then reduced: smooth edges
-FOLDER = Path(__file__).resolve().parents[1] / "examples" / "plate"
+from example_parts import biscuit, board, circuit, fabric, gasket, plate, tile
+from example_parts.product import Product
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples"
+MODULES = (plate, fabric, board, tile, circuit, biscuit, gasket)
+PRODUCTS: dict[str, Product] = {module.PRODUCT.name: module.PRODUCT for module in MODULES}
 
 
-def brushed_metal(chance: np.random.Generator) -> np.ndarray:
-    """Grey streaks along x, (H, W) float32 around 0."""
-    noise = chance.normal(size=(HEIGHT * SCALE, WIDTH * SCALE)).astype(np.float32)
-    streaks = cv2.blur(noise, (181, 1)) * 90 + cv2.blur(noise, (31, 1)) * 22
-    return cv2.GaussianBlur(streaks, (3, 3), 0.7)
+def render(seed: int, damaged: bool, product: str = "plate") -> np.ndarray:
+    """A photo of one specimen, (H, W, 3) uint8 RGB."""
+    return PRODUCTS[product].render(seed, damaged)
 
 
-def draw_plate(canvas: np.ndarray, texture: np.ndarray) -> None:
-    """The plate with its holes and ring, lit from the upper left, into an (H, W, 3) float32."""
-    height, width = canvas.shape[:2]
-    shape = np.zeros((height, width), np.float32)
-    left, top, right, bottom = (int(v * SCALE) for v in (60, 50, 500, 370))
-    corner = 34 * SCALE
-    cv2.rectangle(shape, (left + corner, top), (right - corner, bottom), 1, -1, cv2.LINE_AA)
-    cv2.rectangle(shape, (left, top + corner), (right, bottom - corner), 1, -1, cv2.LINE_AA)
-    for x in (left + corner, right - corner):
-        for y in (top + corner, bottom - corner):
-            cv2.circle(shape, (x, y), corner, 1, -1, cv2.LINE_AA)
-    shadow = cv2.GaussianBlur(np.roll(shape, (14, 12), (0, 1)), (0, 0), 11)
-    canvas *= 1 - 0.45 * shadow[..., None]
-    colour = np.array([172, 174, 176], np.float32) + texture[..., None]
-    canvas += shape[..., None] * (colour - canvas)
-    edge = cv2.GaussianBlur(shape, (0, 0), 2)
-    canvas += (cv2.Sobel(edge, -1, 1, 0) + cv2.Sobel(edge, -1, 0, 1))[..., None] * 55
-    for x, y in ((110, 100), (450, 100), (110, 320), (450, 320)):
-        draw_hole(canvas, x * SCALE, y * SCALE, 17 * SCALE)
-    draw_ring(canvas, 280 * SCALE, 210 * SCALE, 78 * SCALE)
+def write(product: Product, folder: Path) -> None:
+    """The photos of one product into a folder of its name."""
+    target = folder / product.name
+    target.mkdir(parents=True, exist_ok=True)
+    for name, (seed, damaged) in product.photos().items():
+        photo = cv2.cvtColor(render(seed, damaged, product.name), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(target / f"{name}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, product.quality])
 
 
-def draw_hole(canvas: np.ndarray, x: int, y: int, radius: int) -> None:
-    """A countersunk hole: a bright rim around the dark."""
-    for r, shade in ((radius, 128), (int(radius * 0.93), 205), (int(radius * 0.72), 26)):
-        cv2.circle(canvas, (x, y), r, (shade, shade, shade), -1, cv2.LINE_AA)
-    inner = int(radius * 0.72)
-    cv2.ellipse(canvas, (x, y), (inner, inner), 0, 20, 110, (74, 74, 74), SCALE, cv2.LINE_AA)
-
-
-def draw_ring(canvas: np.ndarray, x: int, y: int, radius: int) -> None:
-    """A stamped groove with twelve marks."""
-    cv2.circle(canvas, (x, y), radius, (126, 127, 128), 5 * SCALE, cv2.LINE_AA)
-    cv2.circle(canvas, (x + SCALE, y + SCALE), radius + 2, (205, 206, 207), SCALE, cv2.LINE_AA)
-    for angle in np.arange(12) * np.pi / 6:
-        step = np.array([np.cos(angle), np.sin(angle)])
-        start, stop = (
-            np.array([x, y]) + step * radius * 0.7,
-            np.array([x, y]) + step * radius * 0.85,
-        )
-        points = [tuple(int(v) for v in point) for point in (start, stop)]
-        cv2.line(canvas, *points, (112, 113, 114), 3 * SCALE, cv2.LINE_AA)
-
-
-def damage(canvas: np.ndarray, chance: np.random.Generator) -> None:
-    """A bent scratch on the right, and a dent at the lower left."""
-    x = np.linspace(352, 436, 60)
-    y = 168 + 0.55 * (x - 352) + 5 * np.sin(x / 17) + chance.normal(0, 0.5, 60)
-    path = (np.stack([x, y], 1) * SCALE).astype(np.int32)
-    cv2.polylines(canvas, [path + np.array([2, 3])], False, (92, 92, 94), 2 * SCALE, cv2.LINE_AA)
-    cv2.polylines(canvas, [path], False, (236, 237, 239), SCALE, cv2.LINE_AA)
-    rows, columns = np.mgrid[: canvas.shape[0], : canvas.shape[1]].astype(np.float32) / SCALE
-    bump = np.exp(-(((columns - 168) / 15) ** 2) - ((rows - 268) / 12) ** 2)
-    slope = np.gradient(bump, axis=0) + np.gradient(bump, axis=1)
-    canvas += (slope * 1400 - bump * 26)[..., None]
-
-
-def photograph(canvas: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Light fall-off, a small turn and shift, softness and sensor noise; (H, W, 3) uint8."""
-    angle, zoom = chance.uniform(-1.2, 1.2), chance.uniform(0.985, 1.015)
-    height, width = canvas.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, zoom)
-    turn[:, 2] += chance.uniform(-6, 6, 2) * SCALE
-    seen = cv2.warpAffine(canvas, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
-    seen = cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    centre = np.array([0.40, 0.44]) + chance.uniform(-0.1, 0.1, 2)
-    distance = np.hypot(columns / WIDTH - centre[0], rows / HEIGHT - centre[1])
-    seen *= (1.08 - 0.42 * distance**2)[..., None] * chance.uniform(0.96, 1.04)
-    seen = cv2.GaussianBlur(seen, (0, 0), 0.8) + chance.normal(0, 2.6, seen.shape)
-    return np.clip(seen, 0, 255).astype(np.uint8)
-
-
-def render(seed: int, defective: bool) -> np.ndarray:
-    """One photo of one plate."""
-    chance = np.random.default_rng(seed)
-    ground = cv2.GaussianBlur(
-        chance.normal(size=(HEIGHT * SCALE, WIDTH * SCALE)).astype(np.float32), (0, 0), 2
-    )
-    canvas = np.array([58, 62, 70], np.float32) + ground[..., None] * 26
-    draw_plate(canvas, brushed_metal(chance))
-    if defective:
-        damage(canvas, chance)
-    return photograph(canvas, chance)
-
-
-def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, seed, defective in (
-        ("good_1", 1, False),
-        ("good_2", 2, False),
-        ("scratched", 3, True),
-    ):
-        photo = cv2.cvtColor(render(seed, defective), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(FOLDER / f"{name}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 90])
-    print(f"written: {FOLDER}")
+def main(folder: Path = FOLDER) -> None:
+    for product in PRODUCTS.values():
+        write(product, folder)
+        print(f"written: {folder / product.name}")
 
 
 if __name__ == "__main__":

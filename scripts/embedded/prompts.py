@@ -33,7 +33,16 @@ from decoder import ImageDecoder, dice_loss, focal_loss
 from embedded.evidence import encoder_alone, require_encoder
 from embedded.interruptions import interruptions
 from embedded.lessons import Evidence, as_map, draw_lesson, draw_rows, load_evidence, words_of_mask
-from embedded.notation import CLEAN, WORDS, base_row, cell_row, facts_of_words, image_row
+from embedded.notation import (
+    CLEAN,
+    WORDS,
+    base_row,
+    cell_row,
+    count_and_level,
+    facts_of_words,
+    image_row,
+    is_placed,
+)
 from embedded.speech import conversation
 from prompt_learner import MAP_PROMPTS, PromptLearner, PromptLearnerConfig
 
@@ -47,6 +56,11 @@ ZERO_SHOT_SHARE = 0.2
 # squared distance between two words, times this, decides as logits do.
 WORD_SHARPNESS = 10.0
 MOST_TURNS = 3
+# What the exact size counts beside the kind of word.
+LEVEL_SHARE = 0.15
+KINDS = torch.tensor(
+    [word if not is_placed(word) else 1 + count_and_level(word)[0] for word in range(len(WORDS))]
+)
 WARMUP = 30
 
 
@@ -58,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--text-weight", type=float, default=0.1, help="share in a fused map")
     parser.add_argument("--decoder-steps", type=int, default=150)
-    parser.add_argument("--word-steps", type=int, default=700, help="with the words as the aim")
-    parser.add_argument("--answer-steps", type=int, default=230, help="with the answers as well")
+    parser.add_argument("--word-steps", type=int, default=2000, help="with the words as the aim")
+    parser.add_argument("--answer-steps", type=int, default=300, help="with the answers as well")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=100, help="in steps")
@@ -77,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
         _phase(options, "decoder", options.decoder_steps, assistant.decoder, lessons.decoder, 3e-3)
         lessons.draw_text_maps()
         speech = nn.ModuleList([lessons.learner, lessons.projection])
-        _phase(options, "words", options.word_steps, speech, lessons.words, 2e-3)
+        _phase(options, "words", options.word_steps, speech, lessons.words, 3e-3)
         _phase(options, "answers", options.answer_steps, speech, lessons.answers, 5e-4)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it was")
@@ -150,6 +164,12 @@ def _pieces(assistant: AnomalyGPT) -> int:
     return len(_rows(assistant)) - 2 - len(WORDS)
 
 
+def _by_kind(logits: Tensor) -> Tensor:
+    """Logits (..., words) as those of clean, reached, and one, two or many defects."""
+    kinds = KINDS.to(logits.device)
+    return torch.stack([logits[..., kinds == k].logsumexp(-1) for k in kinds.unique()], dim=-1)
+
+
 class Lessons:
     """The three objectives, each `(generator) -> {name: loss}`."""
 
@@ -199,11 +219,18 @@ class Lessons:
             parts.append(F.adaptive_avg_pool2d(drawn, 56).half().cpu())
         self.text_maps = torch.cat(parts)
 
-    def _word_loss(self, prompts: Tensor, words: Tensor) -> Tensor:
-        cells = prompts[:, -words.shape[1] :].float()
+    def word_logits(self, prompts: Tensor) -> Tensor:
+        """(B, 9, words): how near the map's prompts stand to each word."""
+        cells = prompts[:, -MAP_PROMPTS:].float()
         distance = torch.cdist(cells, self._targets.expand(len(cells), -1, -1)).square()
-        logits = -WORD_SHARPNESS * distance / self._unit
-        return F.cross_entropy(logits.flatten(0, 1), words.to(cells.device).flatten())
+        return -WORD_SHARPNESS * distance / self._unit
+
+    def _word_loss(self, prompts: Tensor, words: Tensor) -> Tensor:
+        """Cross-entropy of the kind of word first: a cell that may be small or large is not clean,
+        although "clean" may be likelier than each size."""
+        logits, words = self.word_logits(prompts).flatten(0, 1), words.flatten().to(prompts.device)
+        kind = F.cross_entropy(_by_kind(logits), KINDS.to(words)[words])
+        return kind + LEVEL_SHARE * F.cross_entropy(logits, words)
 
     def _tokens(self, rows: np.ndarray) -> list[Tensor]:
         return [stage[rows].float().to(self.assistant.device) for stage in self.evidence.tokens]
@@ -350,18 +377,24 @@ def _share(hits: Sequence[bool]) -> str:
     return f"{np.mean(hits) if hits else float('nan'):.3f}"
 
 
+def _likeliest(logits: Tensor) -> Tensor:
+    """The likeliest word of the likeliest kind, (..., words) -> (...)."""
+    kind = _by_kind(logits).argmax(dim=-1, keepdim=True)
+    others = KINDS.to(logits.device) != kind
+    return logits.masked_fill(others, -torch.inf).argmax(dim=-1)
+
+
 def _read(
     assistant: AnomalyGPT, lessons: Lessons, maps: Tensor, embeddings: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The words nearest to the prompts, (N, 9), and P(yes), (N,)."""
+    """The likeliest words, (N, 9), and P(yes), (N,)."""
     from anomalygpt.constants import ANOMALY_QUESTION
 
     words, yes = [], []
     for start in range(0, len(maps), 32):
         part = slice(start, start + 32)
         drawn = maps[part].to(assistant.device)
-        cells = lessons.learner(drawn)[:, -MAP_PROMPTS:]
-        words.append(torch.cdist(cells, lessons._targets.expand(len(cells), -1, -1)).argmin(-1))
+        words.append(_likeliest(lessons.word_logits(lessons.learner(drawn))))
         dialogue = assistant.open_dialogue_about(embeddings[part].to(assistant.device), drawn)
         dialogue.ask(ANOMALY_QUESTION)
         yes.append(dialogue.probabilities().anomaly.float())

@@ -6,19 +6,17 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.data import hash_file
 from anomalygpt.errors import OutputError
+from anomalygpt.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.pretrained import LANGUAGE_MODEL, load_assistant
 from embedded.photos import split_photos
 
 # Everything that the package ships.
 MOST_MEGABYTES = 48
-KNOWN_ANSWERS = "known_answers.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,36 +69,3 @@ def _plain_tokenizer(source: Path, target: Path) -> None:
     (target / "tokenizer.json").unlink(missing_ok=True)
     for name in ("tokenizer.model", "tokenizer_config.json"):
         shutil.copyfile(source / name, target / name)
-
-
-def known_answers(assistant: AnomalyGPT, examples: Path) -> list[dict[str, Any]]:
-    """What the assistant says about each example, for whoever wants to see if it still does.
-
-    Returns:
-        For each photo of `examples/PART/`: its name and references (the part's `good_*` photos),
-        their SHA-256, and the verdict, probability, score, places and sentence.
-    """
-    found = []
-    for part in sorted(path for path in examples.iterdir() if path.is_dir()):
-        photos = sorted(path for path in part.iterdir() if path.suffix in (".jpg", ".png"))
-        good = [path for path in photos if path.stem.startswith("good")]
-        for photo in photos:
-            others = [reference for reference in good if reference != photo]
-            found.append(_known_answer(assistant, examples, photo, others[:1]))
-    return found
-
-
-def _known_answer(
-    assistant: AnomalyGPT, examples: Path, photo: Path, references: Sequence[Path]
-) -> dict[str, Any]:
-    inspection = assistant.inspect(photo, list(references))
-    return {
-        "image": photo.relative_to(examples).as_posix(),
-        "references": [path.relative_to(examples).as_posix() for path in references],
-        "sha256": [hash_file(path) for path in (photo, *references)],
-        "is_anomalous": inspection.is_anomalous,
-        "anomaly_probability": round(float(inspection.anomaly_probability or 0.0), 3),
-        "anomaly_score": round(inspection.anomaly_score, 3),
-        "locations": [region.location for region in inspection.regions],
-        "answer": inspection.answer,
-    }

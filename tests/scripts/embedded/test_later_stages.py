@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from anomalygpt import AnomalyGPT
 from anomalygpt.data import hash_file
 from anomalygpt.errors import DataError, OutputError
+from anomalygpt.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.pretrained import load_training_photos
 from decoder import image_score
 from embedded import evidence, lessons, prompts, ship
@@ -400,7 +401,7 @@ def test_it_says_which_photos_it_knows(shipped: Path, photos: Path) -> None:
 
 
 def test_it_says_what_it_answered_about_each_example(shipped: Path, examples: Path) -> None:
-    answers = json.loads((shipped / ship.KNOWN_ANSWERS).read_text(encoding="utf-8"))
+    answers = json.loads((shipped / KNOWN_ANSWERS).read_text(encoding="utf-8"))
     assert [answer["image"] for answer in answers] == [
         "plate/bent.png", "plate/good_1.png", "plate/good_2.png",
     ]  # fmt: skip
@@ -412,7 +413,7 @@ def test_it_says_what_it_answered_about_each_example(shipped: Path, examples: Pa
         assert answer["is_anomalous"] == (answer["anomaly_probability"] > 0.5)
 
     again = AnomalyGPT.from_pretrained(shipped, device="cpu")
-    assert ship.known_answers(again, examples) == answers
+    assert known_answers(again, examples) == answers
 
 
 def test_a_new_folder_takes_the_place_of_the_old_one(shipped: Path) -> None:

@@ -1,0 +1,140 @@
+"""What a model said about example photos when it was shipped, and whether it still says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalygpt.data import hash_file
+from anomalygpt.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from anomalygpt.model import AnomalyGPT
+
+KNOWN_ANSWERS = "known_answers.json"
+
+# Other machines and versions of the libraries round differently, by less than this.
+PROBABILITY_TOLERANCE = 0.02
+SCORE_TOLERANCE = 0.01
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "image": str,
+    "references": list,
+    "sha256": list,
+    "is_anomalous": bool,
+    "anomaly_probability": (int, float),
+    "anomaly_score": (int, float),
+    "locations": list,
+    "answer": str,
+}
+
+
+def known_answers(assistant: AnomalyGPT, examples: Path) -> list[dict[str, Any]]:
+    """What the assistant says about each example, for whoever wants to see if it still does.
+
+    Returns:
+        For each photo of `examples/PART/`: its name and references (the part's `good_*` photos),
+        their SHA-256, and the verdict, probability, score, places and sentence.
+    """
+    found = []
+    for part in sorted(path for path in examples.iterdir() if path.is_dir()):
+        photos = sorted(path for path in part.iterdir() if path.suffix in (".jpg", ".png"))
+        good = [path for path in photos if path.stem.startswith("good")]
+        for photo in photos:
+            others = [reference for reference in good if reference != photo]
+            found.append(known_answer(assistant, examples, photo, others[:1]))
+    return found
+
+
+def known_answer(
+    assistant: AnomalyGPT, examples: Path, photo: Path, references: Sequence[Path]
+) -> dict[str, Any]:
+    """What the assistant says about one photo, as plain JSON values.
+
+    Args:
+        assistant: one with a language model.
+        examples: the folder that names in the answer are relative to.
+        photo: a photo below it.
+        references: photos of good parts below it.
+
+    Raises:
+        ImageError: a photo cannot be used; it is named.
+        MissingPartError: no language model, or neither a reference nor a trained text side.
+        DeviceError: a map or score is no finite number.
+    """
+    inspection = assistant.inspect(photo, list(references))
+    return {
+        "image": photo.relative_to(examples).as_posix(),
+        "references": [path.relative_to(examples).as_posix() for path in references],
+        "sha256": [hash_file(path) for path in (photo, *references)],
+        "is_anomalous": inspection.is_anomalous,
+        "anomaly_probability": round(float(inspection.anomaly_probability or 0.0), 3),
+        "anomaly_score": round(inspection.anomaly_score, 3),
+        "locations": [region.location for region in inspection.regions],
+        "answer": inspection.answer,
+    }
+
+
+def load_known_answers(folder: Path) -> list[dict[str, Any]] | None:
+    """Read `folder/known_answers.json`; None where a model brings none.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = folder / KNOWN_ANSWERS
+    try:
+        answers = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); copy the model again") from error
+    if not isinstance(answers, list) or not answers or not all(map(_is_answer, answers)):
+        raise CheckpointError(f"{path} is damaged: it holds no known answers; copy the model again")
+    return answers
+
+
+def _is_answer(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if not all(isinstance(value.get(key), kind) for key, kind in _KINDS.items()):
+        return False
+    names = [*value["references"], *value["sha256"]]
+    return all(isinstance(name, str) for name in names) and len(value["sha256"]) == 1 + len(
+        value["references"]
+    )
+
+
+def unusable_photos(known: Mapping[str, Any], examples: Path) -> list[str]:
+    """Why the photos of a known answer cannot be asked about: one text for each bad photo."""
+    found = []
+    names = [known["image"], *known["references"]]
+    for name, expected in zip(names, known["sha256"], strict=True):
+        path = examples / name
+        if not path.is_file():
+            found.append(f"{path} is not there")
+        elif hash_file(path) != expected:
+            found.append(f"{path} was changed: it is not the photo that the answer is about")
+    return found
+
+
+def differences(known: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """In what an answer differs from the known one; an empty list where it does not."""
+    texts = [
+        f"{what} is {found[key]!r}, expected {known[key]!r}"
+        for key, what in (
+            ("is_anomalous", "is_anomalous"),
+            ("answer", "the sentence"),
+            ("locations", "the list of places"),
+        )
+        if found[key] != known[key]
+    ]
+    for key, tolerance in (
+        ("anomaly_probability", PROBABILITY_TOLERANCE),
+        ("anomaly_score", SCORE_TOLERANCE),
+    ):
+        # Both are recorded with three digits: a hair more than the tolerance is rounding.
+        if not abs(found[key] - known[key]) <= tolerance + 1e-9:
+            texts.append(f"{key} is {found[key]}, expected {known[key]} ± {tolerance}")
+    return texts

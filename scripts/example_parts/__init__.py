@@ -1,0 +1,1 @@
+"""The parts on the photos in examples/, one module for each."""
