@@ -1,4 +1,4 @@
-"""The command line: `anomalygpt inspect`, `chat`, `train`, `evaluate` and others.
+"""The command line: `anomalygpt inspect`, `chat`, `train`, `evaluate`, `doctor` and others.
 
 This module only reads arguments; what needs torch is imported when a command runs, so that
 `--help` answers at once. Errors are one line on stderr and exit status 2.
@@ -17,6 +17,7 @@ from pathlib import Path
 from anomalygpt import __version__
 from anomalygpt.errors import AnomalyGPTError, ConfigError
 from anomalygpt.evaluation.options import add_evaluate
+from anomalygpt.serving.settings import add_arguments as add_serving
 from anomalygpt.training.options import add_train
 
 OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -52,12 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # Module and function of each command.
 _COMMANDS = {
     "inspect": ("anomalygpt.commands", "inspect"),
-    "chat": ("anomalygpt.commands", "chat"),
+    "chat": ("anomalygpt.terminal", "chat"),
     "convert": ("anomalygpt.commands", "convert"),
+    "demo": ("anomalygpt.serving.server", "run"),
     "simulate": ("anomalygpt.simulate", "run"),
     "data": ("anomalygpt.data.command", "run"),
     "train": ("anomalygpt.training.command", "train"),
     "evaluate": ("anomalygpt.evaluation.command", "run"),
+    "doctor": ("anomalygpt.doctor", "run"),
 }
 
 
@@ -92,11 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_inspect(commands)
     _add_chat(commands)
+    _add_demo(commands)
     _add_convert(commands)
     _add_simulate(commands)
     _add_data(commands)
     add_train(commands)
     add_evaluate(commands, _add_model_options)
+    _add_doctor(commands)
     return parser
 
 
@@ -131,7 +136,9 @@ def _add_chat(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "chat",
         help="talk about one photo",
-        description="Talk about one photo. An empty line or Ctrl-D ends the conversation.",
+        description="Talk about one photo, and then about others. Questions come from the keyboard "
+        "or a pipe; /help lists what else can be typed, /quit or Ctrl-D ends. In a pipe every "
+        "answer is one line, and an empty line ends.",
     )
     parser.add_argument("image", metavar="IMAGE", help="the photo")
     _add_part_options(parser)
@@ -143,6 +150,20 @@ def _add_chat(commands: argparse._SubParsersAction) -> None:
         "--temperature", type=float, default=0.0, help="0 (default) always takes the likeliest word"
     )
     parser.add_argument("--seed", type=int, help="makes sampled answers repeatable")
+    parser.add_argument(
+        "--no-picture",
+        action="store_true",
+        help="draw no map in the terminal; without colours (NO_COLOR, TERM=dumb) none is drawn",
+    )
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="open the inspector's desk in a browser",
+        description="Serve the page until Ctrl-C. Nothing leaves this machine.",
+    )
+    add_serving(parser)
 
 
 def _add_part_options(parser: argparse.ArgumentParser) -> None:
@@ -265,6 +286,28 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         help="its layout (default auto: found by its folders)",
     )
     checked.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_doctor(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="say whether this installation and this machine are fine",
+        description="Look at packages, devices, memory and disk, and ask the model about photos "
+        "whose answers are known. Status 0: all is fine; 1: something is doubtful; 2: the model "
+        "cannot be loaded or answers wrongly. What to do is said at the end.",
+    )
+    parser.add_argument(
+        "--model", default="embedded", help="a preset, a folder or a hub name (default embedded)"
+    )
+    parser.add_argument(
+        "--examples",
+        metavar="DIR",
+        type=Path,
+        help="the photos of the known answers (default: `examples` beside the package, as in a "
+        "copy of the repository)",
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:

@@ -6,14 +6,13 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
-from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
@@ -29,7 +28,7 @@ def inspect(options: argparse.Namespace) -> int:
     outputs = _output_names(paths)
     _check_outputs(options, outputs)
     assistant = assistant_of(options, needs_words=not options.map_only)
-    _set_formulation(assistant, options)
+    set_formulation(assistant, options)
     bank = _remember(assistant, options)
     found = assistant.inspect_batch(
         paths,
@@ -43,7 +42,7 @@ def inspect(options: argparse.Namespace) -> int:
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
         if isinstance(inspection, ImageError):
             failed += 1
-            _say(f"anomalygpt: skipped: {inspection}")
+            say(f"anomalygpt: skipped: {inspection}")
             continue
         if options.save_overlay:
             stretch = assistant.decoder.config.formulation == "published"
@@ -51,33 +50,12 @@ def inspect(options: argparse.Namespace) -> int:
             save_image(picture, options.save_overlay / f"{outputs[path]}.png")
         if options.save_map:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
-        tqdm.write(inspection.to_json() if options.json else _sentence(inspection), sys.stdout)
+        tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
     if failed and len(paths) > 1:
-        _say(f"anomalygpt: {failed} of {len(paths)} photos could not be inspected")
+        say(f"anomalygpt: {failed} of {len(paths)} photos could not be inspected")
     if failed == len(paths):
         return ERROR
     return SOME_FAILED if failed else OK
-
-
-def chat(options: argparse.Namespace) -> int:
-    """`anomalygpt chat`: the verdict, then questions from the keyboard or a pipe."""
-    assistant = assistant_of(options, needs_words=True)
-    _set_formulation(assistant, options)
-    talk = assistant.chat(
-        options.image,
-        _remember(assistant, options),
-        description=options.description,
-        category=options.category,
-    )
-    print(_sentence(talk.inspection), flush=True)
-    answer = GenerationOptions(
-        max_new_tokens=options.max_new_tokens, temperature=options.temperature, seed=options.seed
-    )
-    for question in _questions():
-        for piece in talk.stream(question, answer):
-            print(piece, end="", flush=True)
-        print(flush=True)
-    return OK
 
 
 def convert(options: argparse.Namespace) -> int:
@@ -147,31 +125,52 @@ def assistant_of(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGP
     return assistant
 
 
-def _set_formulation(assistant: AnomalyGPT, options: argparse.Namespace) -> None:
+def set_formulation(assistant: AnomalyGPT, options: argparse.Namespace) -> None:
+    """Draw maps as --formulation says, if it was given."""
     if options.formulation is not None:
         assistant.set_formulation(options.formulation)
 
 
 def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
-    """Encode the references one by one, with a bar where there are many of them."""
+    return remember(assistant, reference_paths(options), options)
+
+
+def remember(
+    assistant: AnomalyGPT, paths: Sequence[Path], options: argparse.Namespace
+) -> MemoryBank:
+    """Encode references one by one, with a bar where there are many of them.
+
+    Args:
+        assistant: the one that will compare with them.
+        paths: photos of good parts; none gives an empty bank.
+        options: its rotations and flips say how they are turned.
+
+    Raises:
+        ImageError: a reference cannot be used; it is named.
+    """
     bank = MemoryBank(assistant.encoder_id)
-    paths = _reference_paths(options)
     turns = options.rotations or turns_of_each(len(paths), assistant.config.decoder.formulation)
     for path in with_bar(paths, len(paths), "references"):
         assistant.remember([path], rotations=turns, flips=options.flips, bank=bank)
     return bank
 
 
-def _reference_paths(options: argparse.Namespace) -> list[Path]:
+def reference_paths(options: argparse.Namespace) -> list[Path]:
+    """The photos that --reference names.
+
+    Raises:
+        SourceError: none of them is there.
+    """
     return list_images(options.reference) if options.reference else []
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """A line on stderr, also while a bar is drawn."""
     tqdm.write(message, sys.stderr)
 
 
-def _sentence(inspection: Inspection) -> str:
-    """One line for a person."""
+def sentence(inspection: Inspection) -> str:
+    """The findings on a photo in one line for a person."""
     name = inspection.image or "photo"
     if inspection.answer is not None and inspection.anomaly_probability is not None:
         return f"{name}: {inspection.answer} (P(anomaly) {inspection.anomaly_probability:.2f})"
@@ -203,7 +202,7 @@ def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> 
         raise OutputError(
             f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
         )
-    photos = {path.resolve() for path in [*outputs, *_reference_paths(options)]}
+    photos = {path.resolve() for path in [*outputs, *reference_paths(options)]}
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
@@ -214,16 +213,3 @@ def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> 
                     f"{target} is one of the photos and would be overwritten; choose another "
                     "folder for the results"
                 )
-
-
-def _questions() -> Iterator[str]:
-    """Lines from the keyboard with a prompt, or from a pipe; an empty one or the end stops."""
-    interactive = sys.stdin.isatty()
-    while True:
-        try:
-            question = input("> " if interactive else "").strip()
-        except EOFError:
-            return
-        if not question:
-            return
-        yield question

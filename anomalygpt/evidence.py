@@ -46,6 +46,7 @@ class Evidence:
         raw_distances: True when the maps are published distances, whose level differs from
             product to product; False when 0.5 means the same for every map.
         description: what the user told about the part.
+        region_level: map value from which on a place stands out.
     """
 
     photos: EncodedPhotos
@@ -54,6 +55,7 @@ class Evidence:
     references: Sequence[str]
     raw_distances: bool
     description: str | None
+    region_level: float = DEFAULT_LEVEL
 
     def first_question(self, question: str) -> str:
         """A question, after what the user told about the part, as published."""
@@ -81,7 +83,7 @@ class Evidence:
         small_map = self.maps[row].float().cpu().numpy()
         geometry = self.photos.geometries[row]
         is_anomalous = None if probability is None else probability > 0.5
-        level = _level(small_map, self.raw_distances, is_anomalous)
+        level = self._level(small_map, is_anomalous)
         # A good part has no regions: what is said and what is drawn agree.
         regions = [] if is_anomalous is False else find_regions(small_map, geometry, level)
         return Inspection(
@@ -100,13 +102,13 @@ class Evidence:
             model=model,
         )
 
-
-def _level(small_map: np.ndarray, raw_distances: bool, is_anomalous: bool | None) -> float:
-    """The map value above which a place counts as a region."""
-    peak = float(small_map.max())
-    level = (float(np.median(small_map)) + peak) / 2 if raw_distances else DEFAULT_LEVEL
-    # Who says yes must show where: the strongest place then is a region in any case.
-    return min(level, 0.9 * peak) if is_anomalous else level
+    def _level(self, small_map: np.ndarray, is_anomalous: bool | None) -> float:
+        """The map value above which a place counts as a region."""
+        peak = float(small_map.max())
+        middle = (float(np.median(small_map)) + peak) / 2
+        level = middle if self.raw_distances else self.region_level
+        # Who says yes must show where: the strongest place then is a region in any case.
+        return min(level, 0.9 * peak) if is_anomalous else level
 
 
 @contextmanager

@@ -319,7 +319,8 @@ class AnomalyGPT(nn.Module):
         maps = maps.clamp(0.0, 1.0)
         raw = len(bank) > 0 and self.decoder.config.formulation == "published"
         scores = self.decoder.score(maps, features.grid)
-        return Evidence(photos, maps, scores, bank.names, raw, description)
+        level = self.decoder.config.region_level
+        return Evidence(photos, maps, scores, bank.names, raw, description, level)
 
     def judge(
         self,

@@ -30,6 +30,7 @@ class DecoderConfig:
             lie from a single reference.
         level_share: share of a photo's own middle distance that is taken off all its distances:
             what differs everywhere is light or camera rather than damage. In [0, 1].
+        region_level: map value from which on a place stands out, in (0, 1).
     """
 
     stage_widths: tuple[int, ...]
@@ -42,6 +43,7 @@ class DecoderConfig:
     by_place: bool = False
     lone_factor: float = 1.0
     level_share: float = 0.0
+    region_level: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
@@ -61,5 +63,7 @@ class DecoderConfig:
             raise ValueError(f"lone_factor must be positive, got {self.lone_factor}")
         if not 0.0 <= self.level_share <= 1.0:
             raise ValueError(f"level_share must be in [0, 1], got {self.level_share}")
+        if not 0.0 < self.region_level < 1.0:
+            raise ValueError(f"region_level must be in (0, 1), got {self.region_level}")
         if self.map_size < 1:
             raise ValueError(f"map_size must be positive, got {self.map_size}")

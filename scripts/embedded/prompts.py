@@ -32,7 +32,15 @@ from anomalygpt.training.objective import answer_loss, count_targets, tokenize
 from decoder import ImageDecoder, dice_loss, focal_loss
 from embedded.evidence import encoder_alone, require_encoder
 from embedded.interruptions import interruptions
-from embedded.lessons import Evidence, as_map, draw_lesson, draw_rows, load_evidence, words_of_mask
+from embedded.lessons import (
+    LIMIT,
+    Evidence,
+    as_map,
+    draw_lesson,
+    draw_rows,
+    load_evidence,
+    words_of_mask,
+)
 from embedded.notation import (
     CLEAN,
     WORDS,
@@ -116,6 +124,8 @@ def starting_assistant(options: argparse.Namespace) -> AnomalyGPT:
         logit_scale=LOGIT_SCALE,
         map_size=MAP_SIZE,
         text_weight=options.text_weight,
+        # What the prompt learner is taught to call damage is drawn as such.
+        region_level=(1 - options.text_weight) * float(as_map(torch.tensor(LIMIT))),
     )
     learner = PromptLearnerConfig(language_model.width, CHANNELS)
     config = replace(

@@ -160,7 +160,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def short_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random models talk on until they are cut; a few words of nonsense are enough."""
-    monkeypatch.setattr("anomalygpt.model.VERDICT_OPTIONS", GenerationOptions(max_new_tokens=10))
+    for module in ("model", "chat"):
+        short = GenerationOptions(max_new_tokens=10)
+        monkeypatch.setattr(f"anomalygpt.{module}.VERDICT_OPTIONS", short)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_help_is_quick() -> None:
     pytest.fail(f"--help took {min(seconds):.2f} s")
 
 
-@pytest.mark.parametrize("command", [[], ["inspect"], ["chat"], ["convert"]])
+@pytest.mark.parametrize("command", [[], ["inspect"], ["chat"], ["convert"], ["doctor"]])
 def test_help_does_not_wait_for_torch(command: list[str]) -> None:
     script = (
         "import sys, anomalygpt.cli\n"
@@ -268,7 +268,9 @@ def test_questions_come_from_a_pipe(
     assert "P(anomaly)" in ran.out
     short = GenerationOptions(max_new_tokens=6)
     for question in ("Where is it?", "What now?"):
-        assert chat.ask(question, short) in ran.out
+        # Nonsense of a random model may hold control codes, which are not printed.
+        said = chat.ask(question, short)
+        assert "".join(c if c.isprintable() else " " for c in said) in ran.out
 
 
 def test_an_empty_line_ends_the_chat(anomalygpt, parts, assistant_folder, monkeypatch) -> None:
