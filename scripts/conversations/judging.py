@@ -101,6 +101,11 @@ _ABOUT_ITSELF = re.compile(
     r"|i (?:look for|look at photos|inspect|compare|mark|go through)"
     r"|i can (?:tell you|only speak|still inspect|compare)|an anomaly is|show me)"
 )
+# Who leads back to the photo declines as well.
+_LED_BACK = re.compile(
+    r"\b(?:(?:i|and) only (?:speak|talk) about the (?:image|photo|picture|part|object|item)"
+    r"|only here to inspect|beside my task|can only help with|let us stay with)\b"
+)
 _SUPPOSED = re.compile(r"\b(?:whether|if)\b.*")
 _UNTOLD = re.compile(
     r"\b(?:(?:can|could)(?: ?not) (?:really |possibly )?(?:be )?(?:see|seen|tell|told|know|known"
@@ -308,7 +313,9 @@ def _clauses(said: str) -> tuple[list[_Clause], bool]:
     found: list[_Clause] = []
     untold = False
     for sentence in _SENTENCES.split(said):
-        if _ABOUT_ITSELF.search(sentence):
+        led_back = bool(_LED_BACK.search(sentence))
+        untold = untold or led_back
+        if led_back or _ABOUT_ITSELF.search(sentence):
             continue
         for piece in _PIECES.split(sentence):
             words = piece.strip(" ,-")
