@@ -44,7 +44,7 @@ class Chat:
         Raises:
             ConfigError: the conversation has already begun.
         """
-        if self.history:
+        if self._begun:
             raise ConfigError("the verdict is the first turn; begin a new chat, or `restart`")
         question = self._evidence.first_question(ANOMALY_QUESTION)
         self._dialogue.ask(question)
@@ -80,9 +80,14 @@ class Chat:
         """The answer piece by piece. Whoever stops early may go on with another question."""
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the photo")
-        asked = question if self.history else self._evidence.first_question(question)
+        asked = question if self._begun else self._evidence.first_question(question)
         self._dialogue.ask(asked)
         return self._answer(question, options or GenerationOptions())
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a question was read, also one whose answer nobody waited for."""
+        return self.tokens_processed > 0
 
     def _answer(self, question: str, options: GenerationOptions) -> Iterator[str]:
         # Where the model is about to say yes or no, the mass of all spellings decides which, so

@@ -264,6 +264,7 @@ def test_questions_come_from_a_pipe(
     ran = anomalygpt("chat", parts / "stained.png", *options)
     assert (ran.status, ran.err) == (0, "")
     chat = assistant.chat(parts / "stained.png", [parts / "good.png"])
+    chat.judge()
     assert ran.out.startswith(f"{parts / 'stained.png'}: {chat.inspection.answer[:3]}")
     assert "P(anomaly)" in ran.out
     short = GenerationOptions(max_new_tokens=6)

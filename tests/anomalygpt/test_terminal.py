@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from PIL import Image
 
 from anomalygpt import GenerationOptions, Inspection, terminal
 from anomalygpt.chat import Chat
+from anomalygpt.constants import ANOMALY_QUESTION
 
 pytestmark = pytest.mark.usefixtures("short_verdicts")
 
@@ -67,6 +68,14 @@ def first_lines(assistant, photo: Path, references: list[Path]) -> list[str]:
     return [terminal._plain(verdict), f"Stands out: {where or 'nothing'}"]
 
 
+def answers(assistant, photo: Path, reference: Path, questions: Sequence[str]) -> list[str]:
+    """What a pipe gets to read when these questions follow the verdict."""
+    chat = assistant.chat(photo, [reference])
+    chat.judge()
+    short = GenerationOptions(max_new_tokens=6)
+    return [terminal._plain(chat.ask(question, short)) for question in questions]
+
+
 # --- in a pipe ---------------------------------------------------------------------------------
 
 
@@ -76,10 +85,7 @@ def test_each_answer_is_one_line(talk, photos, assistant) -> None:
     assert (ran.status, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert lines[:2] == first_lines(assistant, photos / "stained.png", [photos / "good.png"])
-    chat = assistant.chat(photos / "stained.png", [photos / "good.png"])
-    chat.judge()
-    short = GenerationOptions(max_new_tokens=6)
-    assert lines[2:] == [terminal._plain(chat.ask(question, short)) for question in questions]
+    assert lines[2:] == answers(assistant, photos / "stained.png", photos / "good.png", questions)
 
 
 def test_answers_cannot_steer_a_terminal(talk, monkeypatch) -> None:
@@ -141,9 +147,7 @@ def test_the_next_photo_keeps_the_references(talk, photos, assistant) -> None:
     lines = ran.out.splitlines()
     reference = [photos / "good.png"]
     assert lines[3:5] == first_lines(assistant, photos / "plain.jpg", reference)
-    fresh = assistant.chat(photos / "plain.jpg", reference)
-    answer = fresh.ask("What now?", GenerationOptions(max_new_tokens=6))
-    assert lines[5] == terminal._plain(answer)
+    assert lines[5:] == answers(assistant, photos / "plain.jpg", *reference, ["What now?"])
 
 
 def test_references_are_added_listed_and_cleared(talk, photos, assistant) -> None:
@@ -184,10 +188,8 @@ def test_photos_that_cannot_be_read_change_nothing(talk, photos, assistant, comm
     ran = talk(asked[0], command.format(photos, photos), asked[1], "/reference")
     assert ran.status == 0
     assert ran.error
-    chat = assistant.chat(photos / "stained.png", [photos / "good.png"])
-    answers = [chat.ask(question, GenerationOptions(max_new_tokens=6)) for question in asked]
     assert ran.out.splitlines()[2:] == [
-        *map(terminal._plain, answers),
+        *answers(assistant, photos / "stained.png", photos / "good.png", asked),
         f"references: {photos / 'good.png'}",
     ]
 
@@ -208,9 +210,10 @@ def test_a_conversation_that_is_too_long_begins_anew(talk, photos, assistant) ->
     ran = talk(long, long, long, "/image", "What now?")
     assert ran.status == 0
     assert "/image begins a new one about the same photo" in ran.err
-    fresh = assistant.chat(photos / "stained.png", [photos / "good.png"])
-    answer = fresh.ask("What now?", GenerationOptions(max_new_tokens=6))
-    assert ran.out.splitlines()[-1] == terminal._plain(answer)
+    lines = ran.out.splitlines()
+    stained, good = photos / "stained.png", photos / "good.png"
+    assert lines[-3:-1] == lines[:2] == first_lines(assistant, stained, [good])
+    assert lines[-1:] == answers(assistant, stained, good, ["What now?"])
 
 
 # --- saving ------------------------------------------------------------------------------------
@@ -227,7 +230,8 @@ def test_findings_with_the_conversation(talk, tmp_path, photos) -> None:
         (str(photos / "good.png"),),
     )
     assert found.anomaly_map.shape == (80, 96)
-    (turn,) = json.loads(text)["conversation"]
+    verdict, turn = json.loads(text)["conversation"]
+    assert verdict == {"question": ANOMALY_QUESTION, "answer": found.answer}
     assert turn["question"] == "Where is it?"
     assert terminal._plain(turn["answer"]) == ran.out.splitlines()[2]
 
@@ -245,8 +249,9 @@ def test_the_conversation_as_text(talk, tmp_path, suffix, mark) -> None:
     text = target.read_text(encoding="utf-8")
     assert terminal._plain(text).startswith(lines[0])
     assert lines[1] in text
-    assert f"{mark}Question:{mark} Where is it?" in text
-    assert f"{mark}Answer:{mark} " in text
+    for question in (ANOMALY_QUESTION, "Where is it?"):
+        assert f"{mark}Question:{mark} {question}" in text
+    assert text.count(f"{mark}Answer:{mark} ") == 2
 
 
 def test_older_files_are_overwritten_on_demand_only(talk, tmp_path) -> None:
@@ -314,7 +319,7 @@ def test_no_picture_on_demand(talk) -> None:
 def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(
     talk, photos, assistant, monkeypatch
 ) -> None:
-    """The signal comes while the language model works on the third word."""
+    """The signal comes while the language model works on the third word after the verdict."""
     true = type(assistant.language_model).next_logits
     calls = []
 
@@ -333,8 +338,8 @@ def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(
     ran = talk("Where is it?", "What now?", f"/save {target}")
     assert (ran.status, ran.err) == (0, "")
     assert "(stopped)" in ran.out
-    turns = json.loads(target.read_text())["conversation"]
-    assert [turn["question"] for turn in turns] == ["Where is it?", "What now?"]
+    questions = [turn["question"] for turn in json.loads(target.read_text())["conversation"]]
+    assert questions == [ANOMALY_QUESTION, "Where is it?", "What now?"]
 
 
 @pytest.mark.usefixtures("at_a_terminal")
@@ -351,6 +356,29 @@ def test_ctrl_c_while_a_photo_is_read_changes_nothing(talk, photos, monkeypatch)
     ran = talk(f"/image {photos / 'plain.jpg'}", f"/save {target}")
     assert "(stopped)" in ran.out
     assert json.loads(target.read_text())["image"] == str(photos / "stained.png")
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+def test_ctrl_c_during_a_verdict_changes_nothing(talk, photos, monkeypatch) -> None:
+    """The new photo was read, but its verdict never came: the older conversation goes on."""
+    true = Chat.judge
+    judged = []
+
+    def judge(self: Chat) -> Inspection:
+        judged.append(self)
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        return true(self)
+
+    monkeypatch.setattr(Chat, "judge", judge)
+    target = photos.parent / "out.json"
+    ran = talk("Where is it?", f"/image {photos / 'plain.jpg'}", "What now?", f"/save {target}")
+    assert (ran.status, ran.err, len(judged)) == (0, "", 2)
+    assert "(stopped)" in ran.out
+    saved = json.loads(target.read_text())
+    assert saved["image"] == str(photos / "stained.png")
+    questions = [turn["question"] for turn in saved["conversation"]]
+    assert questions == [ANOMALY_QUESTION, "Where is it?", "What now?"]
 
 
 @pytest.mark.usefixtures("at_a_terminal")
