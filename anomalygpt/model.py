@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
 
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
-VIEW_BATCH = 16
+VIEW_BATCH = 4
 
 # Which prompts the language model sees: base prompts and the map, base prompts alone (the paper's
 # ablation without a decoder), or none (without a prompt learner).
