@@ -102,6 +102,7 @@ class Engine:
         self._encoded: dict[int, EncodedPhotos] = {}
         self._waiting: deque[tuple[str, Request]] = deque()
         self._jobs: deque[Ticket] = deque()
+        self._talking: set[int] = set()  # chats whose answer is being written
         self._wake = threading.Condition()
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="anomalygpt-engine", daemon=True)
@@ -140,9 +141,17 @@ class Engine:
         """
 
         def steps() -> Step:
-            yield from chat.stream(question, options)
+            # One conversation has one answer at a time: two would be written into each other.
+            while id(chat) in self._talking:
+                yield ""
+            self._talking.add(id(chat))
+            try:
+                yield from chat.stream(question, options)
+            finally:
+                self._talking.discard(id(chat))
 
-        return iter(self._submit(steps()))
+        ticket = self._submit(steps())
+        return (piece for piece in ticket if piece)
 
     def restart(self, chat: Chat) -> Iterator[Chat]:
         """A new conversation about the same photo, judged.

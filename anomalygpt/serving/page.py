@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 from PIL import Image
 
+from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError, ConversationTooLongError
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import load_image, write_atomically
@@ -33,7 +35,17 @@ FOLLOW_UPS = {
     ),
     False: ("Are you sure?", "Is the center fine?", "What did you check?", "Describe the part."),
 }
+NO_PHOTO = "Drop in a photo first, then ask about it."
 NO_REPLY = "This conversation has ended. Drop the photo in again to ask more about it."
+
+# What the browser does with a file that is ready.
+SAVE_FILE = """(file) => {
+  if (!file) return;
+  const link = document.createElement("a");
+  link.href = file.url;
+  link.download = file.orig_name || "";
+  link.click();
+}"""
 
 Messages = list[dict[str, str]]
 
@@ -52,6 +64,8 @@ class Page:
 
     def __init__(self, engine: Engine, desks: Desks, examples: Sequence[Example] = ()) -> None:
         self.engine, self.desks, self.examples = engine, desks, examples
+        self._stops: WeakKeyDictionary[Desk, int] = WeakKeyDictionary()
+        self._given: WeakKeyDictionary[Chat, tuple[Any, ...]] = WeakKeyDictionary()
 
     # --- inspecting -----------------------------------------------------------------------------
 
@@ -64,15 +78,23 @@ class Page:
         palette: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
-        """Progress, then the finding: verdict, viewer, messages, follow-ups, earlier visits."""
+        """Progress, then the finding: verdict, viewer, messages, follow-ups, earlier visits.
+
+        What was inspected already, and can still be talked about, is shown again as it is.
+        """
         desk = self.desks.of(_mark(request))
+        going_on = self._until_stopped(desk)
         if photo is None:
             desk.current = None
             yield self._shown(desk, palette)
             return
+        good = references[:MOST_REFERENCES]
+        given = (photo, *good, description.strip(), model)
+        if self._open_again(desk, given):
+            yield self._shown(desk, palette)
+            return
         try:
             yield self._working("Reading the photos", 0.0)
-            good = references[:MOST_REFERENCES]
             job = Request(
                 photo=load_image(photo),
                 name=Path(photo).name,
@@ -81,15 +103,40 @@ class Page:
                 model=model,
             )
             for step in self.engine.inspect(job):
+                if not going_on():
+                    break
                 if isinstance(step, Progress):
                     yield self._working(step.what, step.share)
                 else:
                     names = tuple(Path(path).name for path in good)
                     desk.add(job.name, job.photo, names, step)
+                    self._given[step] = given
         except (AnomalyGPTError, OSError) as error:
-            yield (views.problem(str(error)), "", [], *_buttons(None), gr.skip(), gr.skip())
+            desk.current = None
+            _, *rest = self._shown(desk, palette)
+            yield (views.problem(_without_folders(str(error), [photo, *good])), *rest)
             return
         yield self._shown(desk, palette)
+
+    def stop(self, request: gr.Request) -> None:
+        """End what this visitor waits for, at its next step."""
+        desk = self.desks.of(_mark(request))
+        self._stops[desk] = self._stops.get(desk, 0) + 1
+
+    def _until_stopped(self, desk: Desk) -> Callable[[], bool]:
+        """Whether nobody has pressed "Stop" since."""
+        # Gradio's own way, `cancels`, leaves the page thinking that the event still runs, and
+        # then it begins no other one.
+        before = self._stops.get(desk)
+        return lambda: self._stops.get(desk) == before
+
+    def _open_again(self, desk: Desk, given: tuple[Any, ...]) -> bool:
+        """Open the visit to which the same was given, if its conversation goes on."""
+        for visit in reversed(desk.visits):
+            if visit.chat is not None and self._given.get(visit.chat) == given:
+                desk.open(visit.number)
+                return True
+        return False
 
     def example(self, event: gr.SelectData) -> tuple[str, list[str]]:
         """An example's photo and reference."""
@@ -103,8 +150,17 @@ class Page:
             desk.open(int(number))
         return self._shown(desk, palette)
 
+    def show(self, palette: Any, request: gr.Request) -> tuple[Any, ...]:
+        """What is on the desk, in other colours."""
+        return self._shown(self.desks.of(_mark(request)), palette)
+
+    def next_photo(self, request: gr.Request) -> None:
+        """No photo; the references stay."""
+        self.stop(request)
+
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         """An empty desk."""
+        self.stop(request)
         desk = self.desks.of(_mark(request))
         desk.clear()
         return (None, [], "", *self._shown(desk, "warm"))
@@ -121,7 +177,7 @@ class Page:
         earlier = gr.update(
             choices=[(_title(each), each.number) for each in reversed(desk.visits)],
             value=visit.number if visit else None,
-            visible=len(desk.visits) > 1,
+            visible=any(each is not visit for each in desk.visits),
         )
         if visit is None:
             return (views.EMPTY, "", [], *_buttons(None), earlier, gr.update(visible=False))
@@ -141,9 +197,13 @@ class Page:
     ) -> Iterator[tuple[Messages, str]]:
         """The conversation so far with the answer growing, and the emptied question."""
         desk = self.desks.of(_mark(request))
+        going_on = self._until_stopped(desk)
         visit, question = desk.current, question.strip()[:LONGEST_QUESTION]
-        if visit is None or not question:
-            yield ([] if visit is None else _messages(visit)), question
+        if visit is None:
+            yield [_said(NO_PHOTO)], question
+            return
+        if not question:
+            yield _messages(visit), ""
             return
         before = _messages(visit)
         asked = [*before, {"role": "user", "content": question}]
@@ -155,6 +215,8 @@ class Page:
         answer = ""
         try:
             for piece in self.engine.ask(visit.chat, question, options):
+                if not going_on():
+                    break
                 answer += piece
                 yield [*asked, _said(answer)], ""
         except ConversationTooLongError:
@@ -183,7 +245,9 @@ class Page:
         visit = self.desks.of(_mark(request)).current
         if visit is None or visit.chat is None:
             return []
+        given = self._given.get(visit.chat, ())
         (visit.chat,) = self.engine.restart(visit.chat)
+        self._given[visit.chat] = given
         visit.turns = list(visit.chat.history)
         return _messages(visit)
 
@@ -248,6 +312,13 @@ def _mark(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
+def _without_folders(message: str, paths: Sequence[str]) -> str:
+    """The message with names of files only; where they lie is nobody's business."""
+    for path in paths:
+        message = message.replace(path, Path(path).name)
+    return message
+
+
 def _title(visit: Visit) -> str:
     state = {True: "something is wrong", False: "looks good", None: "no verdict"}
     return f"{visit.number}. {visit.name}: {state[visit.inspection.is_anomalous]}"
@@ -282,8 +353,9 @@ def build(page: Page) -> gr.Blocks:
         gr.HTML(
             "<h1>AnomalyGPT</h1><p>Is something wrong with this part, and where? Ask on.</p>",
             elem_id="head",
+            padding=False,
         )
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="desk"):
             with gr.Column(scale=4, min_width=300):
                 photo = gr.Image(
                     label="Photo of the part",
@@ -294,9 +366,10 @@ def build(page: Page) -> gr.Blocks:
                     elem_id="photo",
                 )
                 references = gr.Gallery(
-                    label="Photos of good parts (none, one or more)",
+                    label="Photos of good parts (optional)",
                     type="filepath",
                     columns=3,
+                    fit_columns=False,
                     height=180,
                     object_fit="contain",
                     interactive=True,
@@ -314,9 +387,10 @@ def build(page: Page) -> gr.Blocks:
                     elem_id="description",
                 )
                 with gr.Row():
-                    again = gr.Button("Inspect", variant="primary", elem_id="inspect", min_width=90)
-                    following = gr.Button("Next photo", elem_id="next", min_width=90)
-                    clear = gr.Button("Clear all", elem_id="clear", min_width=90)
+                    usual: Any = {"size": "md", "min_width": 90}
+                    again = gr.Button("Inspect", variant="primary", elem_id="inspect", **usual)
+                    following = gr.Button("Next photo", elem_id="next", **usual)
+                    clear = gr.Button("Clear all", elem_id="clear", **usual)
                 earlier = gr.Dropdown(
                     label="Earlier inspections", visible=False, elem_id="earlier", filterable=False
                 )
@@ -324,7 +398,7 @@ def build(page: Page) -> gr.Blocks:
                     value=[(str(each.photo), each.name) for each in page.examples],
                     label="Try an example",
                     columns=4,
-                    height=220,
+                    height="auto",
                     allow_preview=False,
                     interactive=False,
                     visible=bool(page.examples),
@@ -348,11 +422,11 @@ def build(page: Page) -> gr.Blocks:
                         0, 1, 0, step=0.1, label="Temperature (0: always the likeliest words)"
                     )
             with gr.Column(scale=7, min_width=320):
-                verdict = gr.HTML(views.EMPTY, elem_id="verdict")
-                viewer = gr.HTML("", elem_id="viewer")
+                verdict = gr.HTML(views.EMPTY, elem_id="verdict", padding=False)
+                viewer = gr.HTML("", elem_id="viewer", padding=False)
                 with gr.Row(visible=False, elem_id="downloads") as downloads:
                     files = {
-                        kind: gr.DownloadButton(label, size="sm", elem_id=f"download-{kind}")
+                        kind: gr.Button(label, size="sm", min_width=80, elem_id=f"download-{kind}")
                         for kind, label in (
                             ("report", "Report"),
                             ("overlay", "Overlay"),
@@ -360,19 +434,20 @@ def build(page: Page) -> gr.Blocks:
                             ("json", "JSON"),
                         )
                     }
+                    ready = gr.DownloadButton(elem_id="saved")
                 chatbot = gr.Chatbot(
                     label="Conversation",
                     height=300,
+                    placeholder="Questions and answers about the photo appear here.",
                     render_markdown=False,
                     allow_tags=False,
-                    buttons=["copy", "copy_all"],
+                    buttons=["copy_all"],
                     feedback_options=None,
                     elem_id="conversation",
                 )
-                with gr.Row():
+                with gr.Row(elem_id="suggestions"):
                     suggested = [
-                        gr.Button("", size="sm", visible=False, elem_classes="suggested")
-                        for _ in range(4)
+                        gr.Button("", size="sm", min_width=60, visible=False) for _ in range(4)
                     ]
                 question = gr.Textbox(
                     placeholder="Ask about the part …",
@@ -382,15 +457,15 @@ def build(page: Page) -> gr.Blocks:
                     submit_btn=True,
                     elem_id="question",
                 )
-                with gr.Row():
+                with gr.Row(elem_id="talking"):
                     stop = gr.Button("Stop", size="sm", elem_id="stop")
                     retry = gr.Button("Ask again", size="sm", elem_id="retry")
         finding = [verdict, viewer, chatbot, *suggested, earlier, downloads]
         talking = [length, temperature]
         seen: Any = {"show_progress": "hidden", "api_visibility": "private"}
         given = [photo, references, description, model, palette]
-        looking = gr.on(
-            [photo.change, references.change, description.submit, again.click, palette.change],
+        gr.on(
+            [photo.change, references.change, description.submit, again.click],
             page.inspect,
             given,
             finding,
@@ -398,31 +473,22 @@ def build(page: Page) -> gr.Blocks:
             concurrency_limit=None,
             **seen,
         )
-        following.click(lambda: None, None, photo, **seen)
+        following.click(page.next_photo, None, photo, **seen)
         clear.click(page.clear, None, [photo, references, description, *finding], **seen)
+        palette.change(page.show, palette, finding, **seen)
         earlier.input(page.reopen, [earlier, palette], finding, **seen)
         if page.examples:
             shown.select(page.example, None, [photo, references], **seen)
-        answers = [
-            question.submit(
-                page.ask, [question, *talking], [chatbot, question], concurrency_limit=None, **seen
-            ),
-            retry.click(page.retry, talking, [chatbot, question], concurrency_limit=None, **seen),
-            *(
-                button.click(
-                    page.ask,
-                    [button, *talking],
-                    [chatbot, question],
-                    concurrency_limit=None,
-                    **seen,
-                )
-                for button in suggested
-            ),
-        ]
+        answered: Any = {"outputs": [chatbot, question], "concurrency_limit": None, **seen}
+        question.submit(page.ask, [question, *talking], **answered)
+        retry.click(page.retry, talking, **answered)
+        for button in suggested:
+            button.click(page.ask, [button, *talking], **answered)
         chatbot.clear(page.talk_anew, None, chatbot, **seen)
-        stop.click(None, None, None, cancels=[looking, *answers], **seen)
+        stop.click(page.stop, None, None, **seen)
         for kind, button in files.items():
-            button.click(_downloading(page, kind), None, button, **seen)
+            made = button.click(_downloading(page, kind), None, ready, **seen)
+            made.then(None, ready, None, js=SAVE_FILE, **seen)
         blocks.unload(page.leave)
     blocks.queue(
         max_size=2 * settings.queue_size,

@@ -6,7 +6,9 @@ import argparse
 import atexit
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -97,7 +99,14 @@ class Server:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=[],
-            theme=gr.themes.Default(font=FONT, font_mono=("ui-monospace", "Consolas", "monospace")),
+            theme=gr.themes.Default(
+                primary_hue="blue",
+                font=FONT,
+                font_mono=("ui-monospace", "Consolas", "monospace"),
+            ).set(
+                button_primary_background_fill="*primary_700",
+                button_primary_background_fill_hover="*primary_800",
+            ),
             css=(STATIC / "desk.css").read_text(encoding="utf-8"),
             head=f"<script>{(STATIC / 'desk.js').read_text(encoding='utf-8')}</script>",
         )
@@ -160,6 +169,8 @@ def run(options: argparse.Namespace) -> int:
             "reach it can use it",
             flush=True,
         )
+    # Without this a plain `kill` would end the process before visitors' photos are deleted.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     engine = Engine(settings)
     engine.prepare()
     server = Server(settings, engine)

@@ -61,7 +61,8 @@ def verdict(inspection: Inspection, references: int) -> str:
         f"{words}</p>"
         f'<p class="verdict-sure">Probability of an anomaly <b>{probability:.0%}</b>'
         f" – {how_sure(probability)}</p>"
-        f'<p class="answer">{text(inspection.answer or "")}</p><p class="basis">{basis}</p></div>'
+        f'<p class="answer">{text(inspection.answer or "")}</p>'
+        f'<p class="basis">{text(inspection.image or "Photo")} · {basis}</p></div>'
     )
 
 

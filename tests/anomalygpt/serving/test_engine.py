@@ -101,6 +101,18 @@ def test_who_leaves_is_not_waited_for(engine: Engine) -> None:
     assert engine.pending == 0
 
 
+def test_a_conversation_has_one_answer_at_a_time(engine: Engine) -> None:
+    """A question asked too early waits for the answer before it."""
+    _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
+    _, alone = inspected(engine, Request(photo(0), "a", (photo(1),)))
+    long = GenerationOptions(max_new_tokens=30)
+    pending = [engine.ask(chat, question, long) for question in ("Where?", "How many?")]
+    first, second = ("".join(each) for each in pending)
+    expected = [alone.ask(question, long) for question in ("Where?", "How many?")]
+    assert [first, second] == expected
+    assert chat.history == alone.history
+
+
 def test_errors_reach_the_one_who_asked_and_nobody_else(engine: Engine) -> None:
     def broken() -> Iterator[str]:
         yield "begun"
