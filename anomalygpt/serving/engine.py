@@ -29,7 +29,7 @@ from decoder import MemoryBank
 # Photos encoded at once: more gain nothing on a CPU.
 MOST_AT_ONCE = 4
 # Banks of references that are kept, 17 MB each with the embedded encoder; all visitors share them.
-MOST_BANKS = 12
+MOST_BANKS = 24
 
 Step = Iterator[Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ FOLLOW_UPS = {
     False: ("Are you sure?", "Is the center fine?", "What did you check?", "Describe the part."),
 }
 NO_PHOTO = "Drop in a photo first, then ask about it."
+UPDATE_SECONDS = 0.15  # between two updates of an answer that is being written
 NO_REPLY = "This conversation has ended. Drop the photo in again to ask more about it."
 
 # What the browser does with a file that is ready.
@@ -212,13 +214,16 @@ class Page:
             return
         yield [*asked, _said("…")], ""
         options = GenerationOptions(max_new_tokens=int(length), temperature=float(temperature))
-        answer = ""
+        answer, shown_at = "", 0.0
         try:
             for piece in self.engine.ask(visit.chat, question, options):
                 if not going_on():
                     break
                 answer += piece
-                yield [*asked, _said(answer)], ""
+                # Each update costs the server more than the word that it brings.
+                if time.monotonic() - shown_at > UPDATE_SECONDS:
+                    yield [*asked, _said(answer)], ""
+                    shown_at = time.monotonic()
         except ConversationTooLongError:
             yield [*asked, _said("This conversation is full. Clear it to begin a new one.")], ""
             return
