@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,9 +22,11 @@ def write_tokenizer(
         coverage: share of the characters that get a piece of their own.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
-        model_prefix=str(folder / "tokenizer"),
+        # Written by us: a prefix would stand in the file, with the folders of this machine.
+        model_writer=model,
         model_type="bpe",
         vocab_size=pieces,
         byte_fallback=True,
@@ -33,7 +36,7 @@ def write_tokenizer(
         num_threads=1,
         minloglevel=2,
     )
-    (folder / "tokenizer.vocab").unlink()
+    (folder / "tokenizer.model").write_bytes(model.getvalue())
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
