@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import anomalygpt
 from anomalygpt.errors import AnomalyGPTError, CheckpointError
+from anomalygpt.examples import beside_package
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -97,11 +98,6 @@ def examine(model: str, examples: Path | None = None, device: str = "auto") -> F
     if folder is not None:
         _look_at_answers(findings, model, folder, examples or beside_package(), device)
     return findings
-
-
-def beside_package() -> Path:
-    """Where the example photos lie in a copy of the repository; an installed wheel has none."""
-    return Path(anomalygpt.__file__).parents[1] / "examples"
 
 
 # --- packages ----------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class Evidence:
             product to product; False when 0.5 means the same for every map.
         description: what the user told about the part.
         region_level: map value from which on a place stands out.
+        cautions: of each photo, what its verdict must be read with; () where there is nothing.
     """
 
     photos: EncodedPhotos
@@ -56,6 +57,7 @@ class Evidence:
     raw_distances: bool
     description: str | None
     region_level: float = DEFAULT_LEVEL
+    cautions: Sequence[Sequence[str]] = ()
 
     def first_question(self, question: str) -> str:
         """A question, after what the user told about the part, as published."""
@@ -100,6 +102,7 @@ class Evidence:
             image=self.photos.names[row],
             references=self.references,
             model=model,
+            cautions=self.cautions[row] if self.cautions else (),
         )
 
     def _level(self, small_map: np.ndarray, is_anomalous: bool | None) -> float:

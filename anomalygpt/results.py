@@ -199,6 +199,8 @@ class Inspection:
         image: the photo's name as given; None for pixels without a name.
         references: names of the reference photos as given.
         model: which model said so: its name, or a JSON-able mapping such as name and hash.
+        cautions: what the verdict must be read with, each a whole sentence for people, such as
+            that there was no photo of a good part; the gravest first.
     """
 
     geometry: ImageGeometry
@@ -214,6 +216,7 @@ class Inspection:
     image: str | None = None
     references: Sequence[str] = ()
     model: str | Mapping[str, Any] | None = None
+    cautions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Make plain numbers of what came.
@@ -227,6 +230,7 @@ class Inspection:
         settle(self, "level", _unit("level", self.level))
         settle(self, "regions", tuple(self.regions))
         settle(self, "references", tuple(str(name) for name in self.references))
+        settle(self, "cautions", tuple(str(caution) for caution in self.cautions))
         if self.image is not None:
             settle(self, "image", str(self.image))
         if self.is_anomalous is not None:
@@ -291,6 +295,7 @@ class Inspection:
             "is_anomalous": self.is_anomalous,
             "anomaly_probability": self.anomaly_probability,
             "answer": self.answer,
+            "cautions": list(self.cautions),
             "anomaly_score": self.anomaly_score,
             "level": self.level,
             "regions": [region.to_dict() for region in self.regions],
@@ -345,10 +350,14 @@ class Inspection:
             raise ValueError(f"is_anomalous is {values['is_anomalous']!r}")
         if not isinstance(values["references"], list):
             raise ValueError("references is no list")
+        cautions = values.get("cautions", [])  # results of 0.1 have none
+        if not isinstance(cautions, list):
+            raise ValueError("cautions is no list")
         return cls(
             geometry=_geometry_from_dict(values["image_size"], values["geometry"]),
             small_map=None if values["map"] is None else _decode_map(values["map"]),
             regions=tuple(Region.from_dict(region) for region in values["regions"]),
+            cautions=cautions,
             **{name: values[name] for name in plain},
         )
 

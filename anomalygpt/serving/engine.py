@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from PIL import Image
@@ -52,6 +53,11 @@ class Request:
     description: str | None = None
     model: str = "embedded"
 
+    @cached_property
+    def bank_key(self) -> tuple[str, ...]:
+        """The same for the same references and model."""
+        return (self.model, *(_mark(reference) for reference in self.references))
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -62,10 +68,18 @@ class Progress:
 
 
 class Ticket:
-    """A visitor's end of a job: read what comes, or give up."""
+    """A visitor's end of a job: read what comes, or give up.
 
-    def __init__(self, steps: Step) -> None:
+    Attributes:
+        steps: what the worker goes through.
+        request: of an inspection.
+        encoded: its photo, once that was encoded, perhaps together with others.
+    """
+
+    def __init__(self, steps: Step, request: Request | None = None) -> None:
         self.steps = steps
+        self.request = request
+        self.encoded: EncodedPhotos | None = None
         self.given_up = threading.Event()
         self._results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
@@ -99,8 +113,6 @@ class Engine:
         self._open_model = open_model or self._from_pretrained
         self._models: dict[str, AnomalyGPT] = {}
         self._banks: OrderedDict[tuple[str, ...], MemoryBank] = OrderedDict()
-        self._encoded: dict[int, EncodedPhotos] = {}
-        self._waiting: deque[tuple[str, Request]] = deque()
         self._jobs: deque[Ticket] = deque()
         self._talking: set[int] = set()  # chats whose answer is being written
         self._wake = threading.Condition()
@@ -130,6 +142,7 @@ class Engine:
         """
         if request.model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {request.model!r} here")
+        _ = request.bank_key  # here, where only this visitor waits for it
         return iter(self._submit(self._inspection(request), request))
 
     def ask(self, chat: Chat, question: str, options: GenerationOptions) -> Iterator[str]:
@@ -175,7 +188,7 @@ class Engine:
         self._worker.join(timeout=10)
 
     def _submit(self, steps: Step, request: Request | None = None) -> Ticket:
-        ticket = Ticket(steps)
+        ticket = Ticket(steps, request)
         with self._wake:
             if self._closed:
                 raise BusyError("the server is shutting down")
@@ -184,8 +197,6 @@ class Engine:
                     f"{len(self._jobs)} requests are waiting, more than this server takes; "
                     "try again in a moment"
                 )
-            if request is not None:
-                self._waiting.append((request.model, request))
             self._jobs.append(ticket)
             self._wake.notify()
         return ticket
@@ -224,46 +235,41 @@ class Engine:
         return True
 
     def _inspection(self, request: Request) -> Step:
-        try:
-            yield Progress("Loading the model", 0.0)
-            assistant = self._model(request.model)
-            key, bank, missing = self._bank(assistant, request)
-            for number, reference in enumerate(missing, start=1):
-                yield Progress(f"Reading reference {number} of {len(missing)}", 0.05)
-                turns = turns_of_each(len(request.references), assistant.config.decoder.formulation)
-                assistant.remember([reference], rotations=turns, bank=bank)
-            self._keep(key, bank)
-            yield Progress("Looking at the photo", 0.4)
-            photos = self._encode(assistant, request)
-            yield Progress("Comparing", 0.7)
-            evidence = assistant.examine(photos, bank, description=request.description)
-            chat = Chat(assistant, evidence)
-            yield Progress("Judging", 0.85)
-            chat.judge()
-            yield chat
-        finally:
-            self._forget(request)
+        yield Progress("Loading the model", 0.0)
+        assistant = self._model(request.model)
+        bank, missing = self._bank(assistant, request)
+        for number, reference in enumerate(missing, start=1):
+            yield Progress(f"Reading reference {number} of {len(missing)}", 0.05)
+            turns = turns_of_each(len(request.references), assistant.config.decoder.formulation)
+            assistant.remember([reference], rotations=turns, bank=bank)
+        self._keep(request.bank_key, bank)
+        yield Progress("Looking at the photo", 0.4)
+        photos = self._encode(assistant, request)
+        yield Progress("Comparing", 0.7)
+        evidence = assistant.examine(photos, bank, description=request.description)
+        chat = Chat(assistant, evidence)
+        yield Progress("Judging", 0.85)
+        chat.judge()
+        yield chat
 
     def _encode(self, assistant: AnomalyGPT, request: Request) -> EncodedPhotos:
         """The photo, together with others that wait for the same model."""
-        if id(request) not in self._encoded:
-            with self._wake:
-                others = [r for model, r in self._waiting if model == request.model]
-            batch = [request, *(r for r in others if r is not request)][:MOST_AT_ONCE]
-            batch = [r for r in batch if id(r) not in self._encoded]
-            encoded = assistant.encode([r.photo for r in batch])
-            for row, one in enumerate(batch):
-                self._encoded[id(one)] = EncodedPhotos(
+        with self._wake:
+            own = next(ticket for ticket in self._jobs if ticket.request is request)
+            others = [t for t in self._jobs if t.request and t.request.model == request.model]
+        if own.encoded is None:
+            waiting = [t for t in others if t.encoded is None and t is not own]
+            batch = [own, *waiting][:MOST_AT_ONCE]
+            requests = [ticket.request for ticket in batch if ticket.request]
+            encoded = assistant.encode([each.photo for each in requests])
+            for row, (ticket, each) in enumerate(zip(batch, requests, strict=True)):
+                ticket.encoded = EncodedPhotos(
                     encoded.features[row : row + 1],
                     encoded.geometries[row : row + 1],
-                    [one.name],
+                    [each.name],
                 )
-        return self._encoded[id(request)]
-
-    def _forget(self, request: Request) -> None:
-        self._encoded.pop(id(request), None)
-        with self._wake:
-            self._waiting = deque(w for w in self._waiting if w[1] is not request)
+        assert own.encoded is not None
+        return own.encoded
 
     # --- models and references ------------------------------------------------------------------
 
@@ -279,13 +285,12 @@ class Engine:
 
     def _bank(
         self, assistant: AnomalyGPT, request: Request
-    ) -> tuple[tuple[str, ...], MemoryBank, Sequence[Image.Image]]:
-        """The key of a bank, the bank, and references that are not in it yet."""
-        key = (request.model, *(_mark(reference) for reference in request.references))
-        if key in self._banks:
-            self._banks.move_to_end(key)
-            return key, self._banks[key], ()
-        return key, MemoryBank(assistant.encoder_id), request.references
+    ) -> tuple[MemoryBank, Sequence[Image.Image]]:
+        """The bank, and references that are not in it yet."""
+        kept = self._banks.get(request.bank_key)
+        if kept is not None:
+            return kept, ()
+        return MemoryBank(assistant.encoder_id), request.references
 
     def _keep(self, key: tuple[str, ...], bank: MemoryBank) -> None:
         self._banks[key] = bank

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -16,11 +15,11 @@ from PIL import Image
 
 from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError, ConversationTooLongError
+from anomalygpt.examples import Example
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import load_image, write_atomically
 from anomalygpt.serving import views
 from anomalygpt.serving.engine import Engine, Progress, Request
-from anomalygpt.serving.examples import Example
 from anomalygpt.serving.report import report_page
 from anomalygpt.serving.sessions import Desk, Desks, Visit
 from anomalygpt.visualization import overlay
@@ -156,10 +155,6 @@ class Page:
         """What is on the desk, in other colours."""
         return self._shown(self.desks.of(_mark(request)), palette)
 
-    def next_photo(self, request: gr.Request) -> None:
-        """No photo; the references stay."""
-        self.stop(request)
-
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         """An empty desk."""
         self.stop(request)
@@ -264,10 +259,9 @@ class Page:
         visit = desk.current
         if visit is None:
             return None
-        # Gradio copies what it hands out; this copy goes with the desk.
-        folder = Path(tempfile.mkdtemp(dir=desk.folder))
         name, content = _FILES[kind]
-        path = folder / name
+        # Gradio copies what it hands out; this one is overwritten, and goes with the desk.
+        path = desk.folder / "downloads" / name
         write_atomically(path, lambda file: file.write(content(visit)))
         return str(path)
 
@@ -325,8 +319,8 @@ def _without_folders(message: str, paths: Sequence[str]) -> str:
 
 
 def _title(visit: Visit) -> str:
-    state = {True: "something is wrong", False: "looks good", None: "no verdict"}
-    return f"{visit.number}. {visit.name}: {state[visit.inspection.is_anomalous]}"
+    _, words = views.in_words(visit.inspection.is_anomalous)
+    return f"{visit.number}. {visit.name}: {words.lower()}"
 
 
 def _said(answer: str) -> dict[str, str]:
@@ -478,7 +472,7 @@ def build(page: Page) -> gr.Blocks:
             concurrency_limit=None,
             **seen,
         )
-        following.click(page.next_photo, None, photo, **seen)
+        following.click(page.stop, None, photo, **seen)  # nothing comes back, so no photo
         clear.click(page.clear, None, [photo, references, description, *finding], **seen)
         palette.change(page.show, palette, finding, **seen)
         earlier.input(page.reopen, [earlier, palette], finding, **seen)

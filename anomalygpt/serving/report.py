@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from anomalygpt.certainty import how_sure
 from anomalygpt.serving.sessions import Visit
-from anomalygpt.serving.views import data_uri, how_sure, region_table, text
+from anomalygpt.serving.views import data_uri, in_words, region_table, text
 from anomalygpt.visualization import overlay
 
 SIDE = 1200
@@ -63,9 +64,9 @@ def _verdict_line(visit: Visit) -> str:
     found = visit.inspection
     if found.is_anomalous is None or found.anomaly_probability is None:
         return f'<p class="verdict">Score {found.anomaly_score:.3f}, no verdict</p>'
-    kind, words = ("bad", "Something is wrong") if found.is_anomalous else ("good", "Looks good")
+    kind, words = in_words(found.is_anomalous)
     probability = found.anomaly_probability
     return (
         f'<p class="verdict {kind}">{words} (probability of an anomaly {probability:.0%},'
-        f" {how_sure(probability)})</p><p>{text(found.answer or '')}</p>"
+        f" {how_sure(found)})</p><p>{text(found.answer or '')}</p>"
     )

@@ -23,8 +23,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.examples import find_examples
 from anomalygpt.serving.engine import Engine
-from anomalygpt.serving.examples import find_examples
 from anomalygpt.serving.page import Page, build
 from anomalygpt.serving.sessions import Desks
 from anomalygpt.serving.settings import ServerSettings, from_environment
@@ -62,6 +62,7 @@ class Server:
         """End the worker and delete what visitors left."""
         atexit.unregister(self.close)
         self.engine.close()
+        self.desks.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, ready: Callable[[str], None]) -> None:

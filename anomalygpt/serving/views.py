@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from anomalygpt.certainty import how_sure
 from anomalygpt.results import Inspection, Region
 from anomalygpt.serving.sessions import Visit
 from anomalygpt.visualization import Palette, heat_layer
 
 PHOTO_SIDE = 1600
-SURE, FAIRLY_SURE = 0.9, 0.7
 
 EMPTY = """<div class="state" role="status">
 <p class="state-title">Drop in a photo of a part.</p>
@@ -44,13 +44,19 @@ def problem(message: str) -> str:
     return f'<div class="state problem" role="alert"><p>{text(message)}</p></div>'
 
 
+def in_words(is_anomalous: bool | None) -> tuple[str, str]:
+    """The class of a verdict in the page's style, and its words."""
+    if is_anomalous is None:
+        return "", "No verdict"
+    return ("bad", "Something is wrong") if is_anomalous else ("good", "Looks good")
+
+
 def verdict(inspection: Inspection, references: int) -> str:
     """The verdict in words, how sure it is, and what it rests on."""
     if inspection.is_anomalous is None or inspection.anomaly_probability is None:
         return f'<div class="verdict">Score {inspection.anomaly_score:.2f}</div>'
     probability = inspection.anomaly_probability
-    kind = "bad" if inspection.is_anomalous else "good"
-    words = "Something is wrong" if inspection.is_anomalous else "Looks good"
+    kind, words = in_words(inspection.is_anomalous)
     basis = {
         0: "Judged without a photo of a good part: take it as a hint only.",
         1: "Compared with one good part.",
@@ -60,18 +66,10 @@ def verdict(inspection: Inspection, references: int) -> str:
         f'<span class="mark" aria-hidden="true">{"✕" if kind == "bad" else "✓"}</span>'
         f"{words}</p>"
         f'<p class="verdict-sure">Probability of an anomaly <b>{probability:.0%}</b>'
-        f" – {how_sure(probability)}</p>"
+        f" – {how_sure(inspection)}</p>"
         f'<p class="answer">{text(inspection.answer or "")}</p>'
         f'<p class="basis">{text(inspection.image or "Photo")} · {basis}</p></div>'
     )
-
-
-def how_sure(probability: float) -> str:
-    """In words, how far a probability in [0, 1] is from a coin's."""
-    certainty = max(probability, 1 - probability)
-    if certainty >= SURE:
-        return "quite sure"
-    return "fairly sure" if certainty >= FAIRLY_SURE else "unsure, look for yourself"
 
 
 def viewer(visit: Visit, palette: Palette = "warm") -> str:

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomalygpt.config import LanguageModelConfig
+from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.image_io import write_atomically
 from anomalygpt.language_model import LanguageModel
@@ -398,8 +399,6 @@ def _read(
     assistant: AnomalyGPT, lessons: Lessons, maps: Tensor, embeddings: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The likeliest words, (N, 9), and P(yes), (N,)."""
-    from anomalygpt.constants import ANOMALY_QUESTION
-
     words, yes = [], []
     for start in range(0, len(maps), 32):
         part = slice(start, start + 32)

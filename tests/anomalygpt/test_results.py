@@ -231,6 +231,7 @@ def test_values_outside_their_range() -> None:
         ({"regions": [{"bbox": [1, 2]}]}, "damaged"),
         ({"is_anomalous": "no"}, "is_anomalous is 'no'"),
         ({"references": "good.jpg"}, "references is no list"),
+        ({"cautions": "a guess"}, "cautions is no list"),
         ({"map": {"encoding": "jpeg"}}, "encoding 'jpeg'"),
         ({"map": {"encoding": "png16-base64", "height": 1, "width": 1, "data": "AAAA"}}, "decoded"),
         ({"anomaly_score": "high"}, "damaged"),
@@ -255,6 +256,15 @@ def test_text_that_is_no_json_or_lacks_a_key() -> None:
     stated["map"]["width"] = 57
     with pytest.raises(ConfigError, match="not what it states"):
         Inspection.from_json(json.dumps(stated))
+
+
+def test_cautions_are_kept_and_older_results_have_none() -> None:
+    found = inspection(cautions=["There was no photo of a good part."])
+    values = json.loads(found.to_json())
+    assert values["cautions"] == ["There was no photo of a good part."]
+    assert Inspection.from_json(found.to_json()).cautions == found.cautions
+    del values["cautions"]
+    assert Inspection.from_json(json.dumps(values)).cautions == ()
 
 
 def test_unknown_keys_are_ignored() -> None:

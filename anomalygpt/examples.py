@@ -1,9 +1,11 @@
-"""The example photos that can be tried with one click."""
+"""The example photos of the repository: for one click in the browser, and for known answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+import anomalygpt
 
 _SUFFIXES = (".jpg", ".png")
 
@@ -17,13 +19,18 @@ class Example:
     reference: Path
 
 
+def beside_package() -> Path:
+    """Where the example photos lie in a copy of the repository; an installed wheel has none."""
+    return Path(anomalygpt.__file__).parents[1] / "examples"
+
+
 def find_examples(folder: Path | None = None) -> list[Example]:
     """Damaged and good photos of every part in the folder; [] where there is none.
 
     Args:
         folder: PART/good_1.jpg, PART/good_2.jpg and others; by default `examples` of a checkout.
     """
-    folder = folder or Path(__file__).resolve().parents[2] / "examples"
+    folder = folder or beside_package()
     found = []
     for part in sorted(path for path in folder.glob("*") if path.is_dir()):
         photos = sorted(path for path in part.iterdir() if path.suffix in _SUFFIXES)
