@@ -55,7 +55,10 @@ class LanguageModel:
     def __init__(self, model: nn.Module, tokenizer: Any, template: ConversationTemplate) -> None:
         self.tokenizer = tokenizer
         self.template = template
-        self._keeps_last_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        arguments = inspect.signature(model.forward).parameters
+        self._keeps_last_logits = "logits_to_keep" in arguments
+        # transformers 5.24 renamed it, and takes the old name no longer from 5.40 on.
+        self._cache_argument = "cache" if "cache" in arguments else "past_key_values"
         self._config: Any = model.config
         self._generation_config: Any = getattr(model, "generation_config", None)
         self._freeze(model)
@@ -309,10 +312,10 @@ class LanguageModel:
         Returns:
             (B, V) logits of the token after them; `cache` has grown by n.
         """
-        options = {"logits_to_keep": 1} if self._keeps_last_logits else {}
-        output = self.model(
-            inputs_embeds=embeddings, past_key_values=cache, use_cache=True, **options
-        )
+        options: dict[str, Any] = {self._cache_argument: cache}
+        if self._keeps_last_logits:
+            options["logits_to_keep"] = 1
+        output = self.model(inputs_embeds=embeddings, use_cache=True, **options)
         return output.logits[:, -1].to(self.device)
 
     def _freeze(self, model: nn.Module) -> None:

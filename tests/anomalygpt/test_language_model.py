@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
+    DynamicCache,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -70,6 +71,36 @@ class Scripted(LanguageModel):
 @pytest.fixture
 def scripted(lm: LanguageModel) -> Scripted:
     return Scripted(lm.model, lm.tokenizer, VICUNA_V0)
+
+
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_the_cache_goes_by_the_name_that_the_model_knows(lm: LanguageModel, name: str) -> None:
+    said = {}
+
+    class Renamed(torch.nn.Module):
+        config = lm.model.config
+        generation_config = lm.model.generation_config
+        get_input_embeddings = staticmethod(lm.model.get_input_embeddings)
+
+        def run(self, cache, **options):
+            said["cache"] = cache
+            return lm.model(**options, **{lm._cache_argument: cache})
+
+        if name == "cache":
+
+            def forward(self, inputs_embeds=None, cache=None, use_cache=None):
+                return self.run(cache, inputs_embeds=inputs_embeds, use_cache=use_cache)
+        else:
+
+            def forward(self, inputs_embeds=None, past_key_values=None, use_cache=None):
+                return self.run(past_key_values, inputs_embeds=inputs_embeds, use_cache=use_cache)
+
+    renamed = LanguageModel(Renamed(), lm.tokenizer, VICUNA_V0)
+    cache, start = DynamicCache(), lm.prompt_embeddings(*picture())
+    expected = lm.last_logits(start, 1)[:, 0]
+    torch.testing.assert_close(renamed.next_logits(start, cache), expected)
+    assert said["cache"] is cache
+    assert cache.get_seq_length() == start.shape[1]
 
 
 # --- reading text ------------------------------------------------------------------------------
