@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -27,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = build_parser().parse_args(arguments)
     options.typed = list(sys.argv[1:] if arguments is None else arguments)
+    with quiet_libraries():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command; errors become one line and a status."""
     try:
         status = _command(options.command)(options)
         sys.stdout.flush()
@@ -48,6 +57,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _report(f"error: {error}; check the path, the permissions and free space", ERROR)
     return status
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep warnings of libraries from people, who can do nothing about them.
+
+    ANOMALYGPT_DEBUG=1 shows them. What turns warnings into errors, as our tests do, still does.
+    """
+    if os.environ.get("ANOMALYGPT_DEBUG", "0") not in ("", "0"):
+        yield
+        return
+    show, level = warnings.showwarning, logging.root.manager.disable
+    before = {name: os.environ.get(name) for name in _QUIET}
+    warnings.showwarning = lambda *_, **__: None
+    logging.disable(logging.WARNING)
+    os.environ.update({name: value for name, value in _QUIET.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
+        logging.disable(level)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+# Read by torch when it is loaded, and by the processes that a command starts.
+_QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
 
 
 # Module and function of each command.

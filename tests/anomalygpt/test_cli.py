@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TextIO
 
@@ -33,6 +35,43 @@ def shell(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
 
 def inspections(out: str) -> list[Inspection]:
     return [Inspection.from_json(line) for line in out.splitlines()]
+
+
+# --- libraries that complain -------------------------------------------------------------------
+
+COMPLAINING = """
+import builtins, logging, warnings
+load = builtins.__import__
+def complain(name, *rest, **named):
+    if name == "timm":
+        warnings.warn("an argument goes soon", FutureWarning)
+        logging.getLogger("transformers").warning("this is old")
+    return load(name, *rest, **named)
+builtins.__import__ = complain
+"""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_only_who_asks_sees_warnings_of_libraries(
+    assistant_folder: Path, parts: Path, tmp_path: Path, debug: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(COMPLAINING)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment["ANOMALYGPT_DEBUG"] = str(int(debug))
+    photos = (parts / "plain.jpg", "--reference", parts / "good.png")
+    done = shell("inspect", *photos, "--model", assistant_folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    if debug:
+        assert "an argument goes soon" in done.stderr
+        assert "this is old" in done.stderr
+    else:
+        assert done.stderr == ""
+
+
+def test_what_the_command_changes_for_libraries_ends_with_it(anomalygpt, parts: Path) -> None:
+    before = (warnings.showwarning, logging.root.manager.disable, dict(os.environ))
+    assert anomalygpt("inspect", parts / "absent.png").status == 2
+    assert (warnings.showwarning, logging.root.manager.disable, dict(os.environ)) == before
 
 
 # --- help --------------------------------------------------------------------------------------
