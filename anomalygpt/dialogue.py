@@ -227,9 +227,6 @@ class Dialogue:
 
 def _truncate(cache: DynamicCache, length: int) -> None:
     """Forget all positions from `length` on, also where only some layers have them."""
-    if not hasattr(cache, "layers"):  # transformers before 4.54
-        cache.crop(length)
-        return
     for layer in cache.layers:
         surplus = layer.get_seq_length() - length
         if surplus > 0:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 import transformers
-from packaging.version import Version
+from sentencepiece import SentencePieceProcessor
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
@@ -33,10 +33,10 @@ from anomalygpt.lora import raise_for_keys
 
 Quantization = Literal["4bit", "8bit"]
 
-# transformers renamed the argument; the old name is gone in 5.
-_DTYPE_ARGUMENT = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+_TRIAL = "Is there any anomaly in the image? No, there is none at the top left."
+_SPACE = "\u2581"  # what SentencePiece writes for a space
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -96,10 +96,36 @@ def load_tokenizer(source: str | Path) -> Any:
     """The tokenizer of a folder or hub name.
 
     Raises:
-        SourceError: it is not there. CheckpointError: it cannot be read.
+        SourceError: it is not there.
+        CheckpointError: it cannot be read, or gives other tokens than its own SentencePiece file.
     """
     with _plain_errors(source):
-        return AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    _check_tokens(tokenizer, Path(source, "tokenizer.model"))
+    return tokenizer
+
+
+def _check_tokens(tokenizer: Any, file: Path) -> None:
+    """Compare with SentencePiece itself: some versions of transformers convert its file wrongly.
+
+    The model then reads and writes nonsense, without any error.
+    """
+    if not file.is_file() or (file.parent / "tokenizer.json").exists():
+        return
+    try:
+        expected = SentencePieceProcessor(model_file=str(file)).encode(_TRIAL, out_type=str)
+    except (OSError, RuntimeError):  # the name is also used for files of another kind
+        return
+    found = tokenizer.tokenize(_TRIAL)
+    # Whether a text begins with a space is a setting of the tokenizer.
+    if (
+        "".join(found).lstrip(_SPACE) != "".join(expected).lstrip(_SPACE)
+        or found[1:] != expected[1:]
+    ):
+        raise CheckpointError(
+            f"transformers {transformers.__version__} reads {file} wrongly; install the version "
+            "of requirements/pinned.txt"
+        )
 
 
 def load_causal_lm(
@@ -123,7 +149,7 @@ def load_causal_lm(
         CheckpointError: weights are missing, unknown, damaged or of another shape.
         DeviceError: it does not fit into the device's memory.
     """
-    options: dict[str, Any] = {_DTYPE_ARGUMENT: dtype}
+    options: dict[str, Any] = {"dtype": dtype}
     if device.type != "cpu":
         options["device_map"] = "auto" if spread else {"": str(device)}
     if quantization is not None:

@@ -120,6 +120,24 @@ def test_pieces_are_tokenized_as_sentencepiece_does(
     assert lm.encode(" " + text) == lm.encode(text)
 
 
+def test_a_tokenizer_that_splits_otherwise_is_noticed(
+    tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers before 5.3 did: every model then talked nonsense, without an error."""
+    original = language_model_loading.AutoTokenizer
+
+    class ByLetters:
+        @staticmethod
+        def from_pretrained(*names, **options):
+            tokenizer = original.from_pretrained(*names, **options)
+            monkeypatch.setattr(type(tokenizer), "tokenize", lambda _, text: list(text))
+            return tokenizer
+
+    monkeypatch.setattr(language_model_loading, "AutoTokenizer", ByLetters)
+    with pytest.raises(CheckpointError, match=r"reads .*tokenizer.model wrongly; install"):
+        language_model_loading.load_tokenizer(tiny_llama_folder)
+
+
 def test_frozen_and_described(lm: LanguageModel) -> None:
     assert lm.width == 32
     assert lm.context_length == 512
