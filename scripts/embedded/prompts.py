@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders.base import ImageFeatures
+from anomalygpt.errors import DataError
 from anomalygpt.image_io import write_atomically
 from anomalygpt.language_model import LanguageModel
 from anomalygpt.model import AnomalyGPT
@@ -34,6 +35,7 @@ from decoder import ImageDecoder, dice_loss, focal_loss
 from embedded.evidence import encoder_alone, require_encoder
 from embedded.interruptions import interruptions
 from embedded.lessons import (
+    KIND,
     LIMIT,
     Evidence,
     as_map,
@@ -301,7 +303,7 @@ def _phase(
     )
     done = 0
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = _begun(path)
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         done = state["step"]
@@ -320,9 +322,25 @@ def _phase(
             stop = bool(interrupted)
             if stop or (step + 1) % options.save_every == 0 or step + 1 == steps:
                 parts = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-                write_atomically(path, partial(torch.save, {**parts, "step": step + 1}))
+                kept = {**parts, "step": step + 1, "lessons": KIND}
+                write_atomically(path, partial(torch.save, kept))
             if stop:
                 raise KeyboardInterrupt
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    """What a phase saved.
+
+    Raises:
+        DataError: it was taught with lessons of another kind.
+    """
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    if state.get("lessons") != KIND:
+        raise DataError(
+            f"{path} was taught with lessons of another kind than today's; delete {path.parent}, "
+            "or name another folder"
+        )
+    return state
 
 
 def _log(path: Path, step: int, losses: dict[str, Tensor]) -> None:
