@@ -27,7 +27,7 @@ prepare_environment test "$versions"
 export HF_HUB_OFFLINE=1
 # One process for each core, each with one thread: many small models are tested, not one large.
 export OMP_NUM_THREADS=1
-parallel=(-n auto --dist worksteal)
+parallel=(-n logical --dist loadscope)
 
 if [ "$versions" = pinned ]; then
     ruff check .

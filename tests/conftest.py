@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+# Before torch is imported, and for every process that a test starts: for models this small more
+# threads only wait for each other, the more the more tests run at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import hypothesis
 import pytest
 import torch
 from torch import Tensor
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A warning is an error where it points into our code; those of libraries are listed."""
+    scripts = sorted(path.stem for path in (ROOT / "scripts").iterdir() if path.name[0] not in "._")
+    ours = ("anomalygpt", "decoder", "prompt_learner", "simulation", "tests", *scripts)
+    config.addinivalue_line("filterwarnings", rf"error:::({'|'.join(ours)})(\..*)?$")
+
 
 _SENTENCES = (
     "Is there any anomaly in the image? Where is it?",

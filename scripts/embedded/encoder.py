@@ -31,6 +31,7 @@ from anomalygpt.preprocessing import preprocess
 from anomalygpt.progress import with_bar
 from embedded.pairs import make_pair
 from embedded.photos import split_photos
+from embedded.precision import half_precision
 
 TEACHERS = {
     "transformer": "vit_tiny_patch16_224.safetensors",
@@ -204,7 +205,7 @@ class EncoderTrainer:
 
     def _losses(self, batch: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         good, turned, varied, query, mask = batch
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with half_precision(self.device):
             maps = self.encoder.layers(torch.cat([good, query]))
             with torch.no_grad():
                 free = self.encoder.layers(torch.cat([turned, varied]))
@@ -256,10 +257,8 @@ def _nearest(asked: Tensor, bank: Tensor) -> Tensor:
 
     The search itself carries no gradient: only the pair it finds does.
     """
-    with torch.no_grad():
-        found = [
-            (a @ b.T).argmax(dim=1) for a, b in zip(asked.bfloat16(), bank.bfloat16(), strict=True)
-        ]
+    with torch.no_grad(), half_precision(asked.device):
+        found = [(a @ b.T).argmax(dim=1) for a, b in zip(asked, bank, strict=True)]
         index = torch.stack(found)[..., None].expand(-1, -1, bank.shape[-1])
     return 1.0 - (asked * bank.gather(1, index)).sum(dim=-1)
 

@@ -28,6 +28,7 @@ from anomalygpt.progress import with_bar
 from decoder import DecoderConfig, ImageDecoder, image_score
 from embedded.pairs import OTHER_LIGHT, OTHER_PHOTO, Part
 from embedded.photos import split_photos
+from embedded.precision import half_precision
 from simulation import vary
 
 SHOTS, SHOT_WEIGHTS = (1, 2, 4), (0.5, 0.2, 0.3)
@@ -137,8 +138,8 @@ def _records(
     queries: Sequence[np.ndarray],
     masks: Sequence[np.ndarray],
 ) -> list[dict[str, Any]]:
-    # Half the time; a map changes by less than 0.01.
-    with torch.autocast(assistant.device.type, torch.bfloat16):
+    # A map changes by less than 0.01.
+    with half_precision(assistant.device):
         bank = assistant.remember(list(references))
         features = assistant.encode(list(queries)).features
     with torch.inference_mode():

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders.base import ImageFeatures
+from anomalygpt.errors import DataError
 from anomalygpt.image_io import write_atomically
 from anomalygpt.language_model import LanguageModel
 from anomalygpt.model import AnomalyGPT
@@ -34,6 +35,7 @@ from decoder import ImageDecoder, dice_loss, focal_loss
 from embedded.evidence import encoder_alone, require_encoder
 from embedded.interruptions import interruptions
 from embedded.lessons import (
+    KIND,
     LIMIT,
     Evidence,
     as_map,
@@ -52,6 +54,7 @@ from embedded.notation import (
     image_row,
     is_placed,
 )
+from embedded.precision import half_precision
 from embedded.speech import conversation
 from prompt_learner import MAP_PROMPTS, PromptLearner, PromptLearnerConfig
 
@@ -293,14 +296,14 @@ def _phase(
     """Train one part for so many steps; a finished or interrupted phase is read again."""
     path = options.output / f"{name}.pt"
     lessons_on = next(module.parameters()).device
-    # With bfloat16 four times as fast on a CPU.
+    # With bfloat16 four times as fast on a CPU that computes in it.
     module.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=1e-3
     )
     done = 0
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = _begun(path)
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         done = state["step"]
@@ -309,7 +312,7 @@ def _phase(
             share = step / steps
             factor = min(1.0, (step + 1) / WARMUP) * (1 + math.cos(math.pi * share)) / 2
             optimizer.param_groups[0]["lr"] = rate * factor
-            with torch.autocast(lessons_on.type, torch.bfloat16):
+            with half_precision(lessons_on):
                 found = losses(np.random.default_rng([options.seed, step, len(name)]))
             optimizer.zero_grad()
             torch.stack(list(found.values())).sum().backward()
@@ -319,9 +322,25 @@ def _phase(
             stop = bool(interrupted)
             if stop or (step + 1) % options.save_every == 0 or step + 1 == steps:
                 parts = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-                write_atomically(path, partial(torch.save, {**parts, "step": step + 1}))
+                kept = {**parts, "step": step + 1, "lessons": KIND}
+                write_atomically(path, partial(torch.save, kept))
             if stop:
                 raise KeyboardInterrupt
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    """What a phase saved.
+
+    Raises:
+        DataError: it was taught with lessons of another kind.
+    """
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    if state.get("lessons") != KIND:
+        raise DataError(
+            f"{path} was taught with lessons of another kind than today's; delete {path.parent}, "
+            "or name another folder"
+        )
+    return state
 
 
 def _log(path: Path, step: int, losses: dict[str, Tensor]) -> None:

@@ -41,7 +41,7 @@ def test_distances_are_those_of_the_memory_bank(seed: int) -> None:
         memory = MemoryBank()
         memory.add([bank[row : row + 1]])
         exact = memory.distances([asked[row : row + 1]])[0, 0]
-        # The search is in bfloat16: it may take a pair that is a little further apart.
+        # The search may be in bfloat16: it may then take a pair that is a little further apart.
         assert (found[row] >= exact - 1e-5).all()
         assert (found[row] - exact).max() < 0.02
         assert (found[row] - exact).abs().median() < 1e-5

@@ -338,6 +338,16 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
             torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
 
 
+def test_training_with_other_lessons_does_not_go_on(
+    teach: Run, taught: Path, tmp_path: Path
+) -> None:
+    shutil.copyfile(taught / "decoder.pt", tmp_path / "decoder.pt")
+    state = torch.load(taught / "words.pt", weights_only=True)
+    torch.save({**state, "lessons": lessons.KIND - 1}, tmp_path / "words.pt")
+    with pytest.raises(DataError, match=r"words\.pt was taught with lessons of another kind"):
+        teach(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def examples(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
