@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import io
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from anomalygpt import __version__
 from anomalygpt.errors import AnomalyGPTError, ConfigError
 from anomalygpt.evaluation.options import add_evaluate
+from anomalygpt.parsing import Parser
 from anomalygpt.serving.settings import add_arguments as add_serving
 from anomalygpt.training.options import add_train
 
@@ -28,6 +30,7 @@ OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    _print_all_letters()
     options = build_parser().parse_args(arguments)
     options.typed = list(sys.argv[1:] if arguments is None else arguments)
     with quiet_libraries():
@@ -87,17 +90,24 @@ def quiet_libraries() -> Iterator[None]:
 _QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
 
 
+def _print_all_letters() -> None:
+    """A name with letters that the output lacks is printed with their codes, and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 # Module and function of each command.
 _COMMANDS = {
     "inspect": ("anomalygpt.commands", "inspect"),
     "chat": ("anomalygpt.terminal", "chat"),
     "convert": ("anomalygpt.commands", "convert"),
-    "demo": ("anomalygpt.serving.server", "run"),
+    "demo": ("anomalygpt.serving.command", "run"),
     "simulate": ("anomalygpt.simulate", "run"),
     "data": ("anomalygpt.data.command", "run"),
     "train": ("anomalygpt.training.command", "train"),
     "evaluate": ("anomalygpt.evaluation.command", "run"),
-    "doctor": ("anomalygpt.doctor", "run"),
+    "doctor": ("anomalygpt.doctor.examination", "run"),
 }
 
 
@@ -123,7 +133,7 @@ def _report(message: str, status: int) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="anomalygpt",
         description="A conversational inspector for industrial images.",
         epilog="`anomalygpt COMMAND --help` explains a command.",
@@ -342,6 +352,11 @@ def _add_doctor(commands: argparse._SubParsersAction) -> None:
         type=Path,
         help="the photos of the known answers (default: `examples` beside the package, as in a "
         "copy of the repository)",
+    )
+    parser.add_argument(
+        "--thorough",
+        action="store_true",
+        help="ask for all known answers; without it, for those about three parts",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

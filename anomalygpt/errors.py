@@ -55,5 +55,9 @@ class TrainingError(AnomalyGPTError):
     """Training cannot go on: the loss is no longer a number."""
 
 
+class WorkerError(AnomalyGPTError):
+    """A process that prepares batches was killed; the run can go on from what was saved."""
+
+
 class BusyError(AnomalyGPTError):
     """The server has as much to do as it takes; try again in a moment."""

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anomalygpt.data import hash_file
-from anomalygpt.errors import CheckpointError
+from anomalygpt.errors import AnomalyGPTError, CheckpointError
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
+    from anomalygpt.results import Inspection
+
+# A photo, and photos of good parts to compare it with.
+Question: TypeAlias = "tuple[Path, tuple[Path, ...]]"
 
 KNOWN_ANSWERS = "known_answers.json"
 
 # Other machines and versions of the libraries round differently, by less than this.
 PROBABILITY_TOLERANCE = 0.02
 SCORE_TOLERANCE = 0.01
+
+# A short look is about so many reference photos: encoding them, turned, takes most of the time.
+FEW_REFERENCES = 3
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "image": str,
@@ -38,33 +45,78 @@ def known_answers(assistant: AnomalyGPT, examples: Path) -> list[dict[str, Any]]
         For each photo of `examples/PART/`: its name and references (the part's `good_*` photos),
         their SHA-256, and the verdict, probability, score, places and sentence.
     """
-    found = []
+    questions: list[Question] = []
     for part in sorted(path for path in examples.iterdir() if path.is_dir()):
         photos = sorted(path for path in part.iterdir() if path.suffix in (".jpg", ".png"))
         good = [path for path in photos if path.stem.startswith("good")]
         for photo in photos:
             others = [reference for reference in good if reference != photo]
-            found.append(known_answer(assistant, examples, photo, others[:1]))
+            questions.append((photo, tuple(others[:1])))
+    found = []
+    for answer in _ask(assistant, examples, questions):
+        if isinstance(answer, AnomalyGPTError):
+            raise answer
+        found.append(answer)
     return found
 
 
-def known_answer(
-    assistant: AnomalyGPT, examples: Path, photo: Path, references: Sequence[Path]
-) -> dict[str, Any]:
-    """What the assistant says about one photo, as plain JSON values.
+def some_of(known: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that a short look asks for: photos of a few parts, both good and damaged ones."""
+    verdicts: dict[tuple[str, ...], set[bool]] = {}
+    for each in known:
+        verdicts.setdefault(tuple(each["references"]), set()).add(each["is_anomalous"])
+    # References with both verdicts first; a stable sort keeps the order otherwise.
+    chosen = sorted(verdicts, key=lambda names: -len(verdicts[names]))[:FEW_REFERENCES]
+    return [each for each in known if tuple(each["references"]) in chosen]
+
+
+def ask_again(
+    assistant: AnomalyGPT, examples: Path, known: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any] | AnomalyGPTError]:
+    """What the assistant says now about photos whose answers are known, in their order.
+
+    In place of an answer that cannot be had comes the error that says why: a photo cannot be used,
+    or a map or score is no finite number.
 
     Args:
         assistant: one with a language model.
-        examples: the folder that names in the answer are relative to.
-        photo: a photo below it.
-        references: photos of good parts below it.
-
-    Raises:
-        ImageError: a photo cannot be used; it is named.
-        MissingPartError: no language model, or neither a reference nor a trained text side.
-        DeviceError: a map or score is no finite number.
+        examples: the folder that names in the answers are relative to.
+        known: from `load_known_answers`.
     """
-    inspection = assistant.inspect(photo, list(references))
+    questions: list[Question] = [
+        (examples / each["image"], tuple(examples / name for name in each["references"]))
+        for each in known
+    ]
+    return _ask(assistant, examples, questions)
+
+
+def _ask(
+    assistant: AnomalyGPT, examples: Path, questions: Sequence[Question]
+) -> list[dict[str, Any] | AnomalyGPTError]:
+    """Photos with the same references are asked about together: each is encoded once."""
+    groups: dict[tuple[Path, ...], list[Path]] = {}
+    for photo, references in questions:
+        groups.setdefault(references, []).append(photo)
+    found: dict[Question, dict[str, Any] | AnomalyGPTError] = {}
+    for references, photos in groups.items():
+        try:
+            inspections = list(assistant.inspect_batch(photos, list(references)))
+        except AnomalyGPTError as error:
+            found |= dict.fromkeys([(photo, references) for photo in photos], error)
+            continue
+        for photo, inspection in zip(photos, inspections, strict=True):
+            found[photo, references] = (
+                inspection
+                if isinstance(inspection, AnomalyGPTError)
+                else _answer(examples, photo, references, inspection)
+            )
+    return [found[question] for question in questions]
+
+
+def _answer(
+    examples: Path, photo: Path, references: Sequence[Path], inspection: Inspection
+) -> dict[str, Any]:
+    """What was found on one photo, as plain JSON values."""
     return {
         "image": photo.relative_to(examples).as_posix(),
         "references": [path.relative_to(examples).as_posix() for path in references],

@@ -72,7 +72,7 @@ def assistant_folder(source: str | Path) -> Path:
         SourceError: it is not there.
     """
     if str(source) not in PRESETS:
-        return resolve(source, kind="folder", what="an assistant's folder")
+        return resolve(source, kind="folder", what="an assistant")
     folder = PRESETS[str(source)]
     if not folder.is_dir():
         raise SourceError(

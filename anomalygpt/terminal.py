@@ -59,9 +59,8 @@ _LINES_OF_TEXT = 6
 
 def chat(options: argparse.Namespace) -> int:
     """`anomalygpt chat`: status 0 once the conversation has begun, whatever is typed in it."""
-    for stream in (sys.stdin, sys.stdout):
-        if isinstance(stream, io.TextIOWrapper):  # letters that one of them lacks end nothing
-            stream.reconfigure(errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no letters end nothing
+        sys.stdin.reconfigure(errors="replace")
     assistant = assistant_of(options, needs_words=True)
     set_formulation(assistant, options)
     sitting = Sitting(assistant, options)
@@ -399,14 +398,23 @@ def _report(error: Exception, advice: str = "") -> None:
     say(f"anomalygpt: {_plain(' '.join(str(error).split()))}{advice}")
 
 
+def _without_mark(line: str) -> str:
+    """A first line without the byte-order mark that editors of Windows write, however decoded."""
+    for mark in ("\ufeff", "ï»¿", "\ufffd" * 3):
+        line = line.removeprefix(mark)
+    return line
+
+
 def _lines(interactive: bool) -> Iterator[str]:
     """What is typed, with a prompt, or comes from a pipe; in a pipe an empty line ends."""
     if interactive:
         with suppress(ImportError):  # arrow keys bring earlier lines back; Windows has none
             import_module("readline")
+    begins = True
     while True:
         try:
-            line = input("> " if interactive else "").strip()
+            line = input("> " if interactive else "")
+            line, begins = (_without_mark(line) if begins else line).strip(), False
         except (EOFError, KeyboardInterrupt) as end:
             if isinstance(end, KeyboardInterrupt) and not interactive:
                 raise

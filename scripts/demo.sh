@@ -24,6 +24,7 @@ export HF_HUB_OFFLINE=1
 
 inspect() {
     echo "+ anomalygpt inspect $*"
+    echo "Loading torch and the model; most of the time until the first answer goes there"
     anomalygpt inspect "$@" --save-overlay outputs/demo
     echo "The maps over the photos are in $root/outputs/demo"
 }

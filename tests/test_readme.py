@@ -1,11 +1,17 @@
-"""What the README shows is run: its Python as it stands, its commands as far as their options."""
+"""What the README shows is run as it stands; other pages' commands as far as their options."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -35,37 +41,156 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("anomalygpt ")]
 
 
-def test_the_readme_snippet_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With random weights, since no trained ones belong to the project yet."""
+def fetched(cache: Path, name: str, weights: Path | None = None) -> None:
+    """Put an encoder into a cache of the hub, as if it had been fetched; random by default."""
+    folder = cache / f"models--{timm.get_pretrained_cfg(name).hf_hub_id.replace('/', '--')}"
+    snapshot = folder / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0" * 40)
+    if weights is not None:
+        shutil.copy(weights, snapshot / "model.safetensors")
+        return
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = timm.create_model("mobilenetv2_100").state_dict()
-    save_file(state, tmp_path / "mobilenetv2_100.safetensors")
+        save_file(timm.create_model(name).state_dict(), snapshot / "model.safetensors")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub, which nothing leaves."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return folder
+
+
+def test_the_readme_snippets_run(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In order, with random weights for the encoder that is fetched."""
+    fetched(cache, "mobilenetv2_100")
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    (snippet,) = blocks(ROOT / "README.md", "python")
-    names: dict[str, object] = {}
-    exec(compile(snippet, "README.md", "exec"), names)
-    assert names["heat"].shape == (420, 560)  # type: ignore[attr-defined]
+    talk, maps = blocks(ROOT / "README.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(talk, "README.md", "exec"), names)
+    assert names["inspection"].answer.startswith("Yes")
+    assert capsys.readouterr().out.strip()
+    exec(compile(maps, "README.md", "exec"), names)
+    assert names["heat"].shape == (420, 560)
     score = float(capsys.readouterr().out.split()[0])
     assert 0 < score < 1
 
 
+# --- its commands, in a fresh shell ------------------------------------------------------------
+
+# What no test can run, by a word of the block, and why.
+NOT_RUN = {
+    "demo.sh": "installs packages from a registry",
+    "convert": "needs the published weights, 30 GB that have licences of their own",
+    "train_mvtec.sh": "needs the model of the block before",
+    "evaluate": "needs the model of an earlier block",
+}
+SHELL_BLOCKS = blocks(ROOT / "README.md", "bash")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository as `demo.sh` leaves it, and a data set in the folder DATA."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "activate").write_text(f'PATH="{programs}:$PATH"\n')
+    program = programs / "anomalygpt"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m anomalygpt "$@"\n')
+    program.chmod(0o755)
+    fetched(folder / "hub" / "hub", "vit_tiny_patch16_224")
+    good = folder / "DATA" / "plate" / "train" / "good"
+    good.mkdir(parents=True)
+    for photo in (ROOT / "examples" / "plate").glob("good_*.jpg"):
+        shutil.copy(photo, good)
+    return folder
+
+
+def _in_shell(script: str, folder: Path) -> subprocess.Popen[str]:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "HF_HOME": str(folder / "hub"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.Popen(
+        ["bash", "-euc", script],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are commands for a shell")
+@pytest.mark.parametrize("number", range(len(SHELL_BLOCKS)))
+def test_a_block_of_commands_runs_as_it_stands(checkout: Path, number: int) -> None:
+    """Without a network, after the block that enters the environment."""
+    block = SHELL_BLOCKS[number]
+    for word, reason in NOT_RUN.items():
+        if word in block:
+            pytest.skip(reason)
+    entered = "source .venv/bin/activate"
+    earlier = [entered for block in SHELL_BLOCKS[:number] if entered in block]
+    if "anomalygpt demo" in block:
+        _serves(block.replace("anomalygpt demo", "anomalygpt demo --port 0"), checkout)
+        return
+    out, err = (run := _in_shell("\n".join([*earlier[:1], block]), checkout)).communicate(
+        timeout=300
+    )
+    assert run.returncode == 0, err
+    assert out
+    assert "Traceback" not in err
+
+
+def _serves(script: str, folder: Path) -> None:
+    """The page opens, and Ctrl-C closes it."""
+    run = _in_shell(script, folder)
+    assert run.stdout is not None
+    try:
+        line = ""
+        while not line.startswith("Open http://127.0.0.1:"):
+            line = run.stdout.readline()
+            assert line, run.communicate()
+        os.killpg(run.pid, signal.SIGINT)
+        run.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+def test_every_reason_for_not_running_a_block_is_used() -> None:
+    skipped = [block for block in SHELL_BLOCKS if any(word in block for word in NOT_RUN)]
+    assert len(skipped) == len(NOT_RUN) < len(SHELL_BLOCKS)
+    assert all(any(word in block for block in skipped) for word in NOT_RUN)
+
+
 def test_the_readme_shows_what_its_command_prints(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the weights that the README's picture was made with."""
     weights = ROOT.parent / "shared" / "teachers" / "vit_tiny_patch16_224.safetensors"
     if not weights.exists():
         pytest.skip("vit_tiny_patch16_224.safetensors is not part of the project")
+    fetched(cache, weights.stem, weights)
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```\n(examples/.*?)\n```$", page, re.MULTILINE)
+    (shown,) = re.findall(r"^```\n(examples/\S+ score.*?)\n```$", page, re.MULTILINE)
     begins = "anomalygpt inspect examples/"
-    (command,) = {line for line in commands() if line.startswith(begins) and weights.name in line}
+    (command,) = {line for line in commands() if line.startswith(begins) and weights.stem in line}
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    shutil.copy(weights, tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)[1:]) == 0
     printed = capsys.readouterr().out.strip()

@@ -47,6 +47,7 @@ from anomalygpt.checkpoints.published import (
 )
 from anomalygpt.checkpoints.readers import TensorRef, open_file
 from anomalygpt.checkpoints.report import LoadReport
+from anomalygpt.checkpoints.vicuna import recognised
 from anomalygpt.checkpoints.writer import (
     MAX_SHARD_SIZE,
     Entry,
@@ -314,6 +315,7 @@ def _plan_language(
     plan.accept(check_llama(model, expected, base=False), model.path)
     if base is not None:
         plan.accept(check_llama(base, expected, base=True), base.path)
+    plan.report.notes += recognised(model, base)
     width = model.size("hidden_size")
     if delta is not None and delta.width != width:
         raise CheckpointError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ import huggingface_hub
 from huggingface_hub import constants, errors
 
 from anomalygpt.errors import SourceError
+from anomalygpt.proxies import unusable_proxy
 
 Kind = Literal["file", "folder"]
 
@@ -40,14 +43,14 @@ def resolve(source: str | Path, *, kind: Kind, what: str) -> Path:
     if path.exists():
         if path.is_dir() != (kind == "folder"):
             found = "a folder" if path.is_dir() else "a file"
-            raise SourceError(f"{path} is {found}; {what} must be a {kind}")
+            raise SourceError(f"{path} is {found}, expected a {kind} with {what}")
         return path
     name = _hub_name(source, kind)
     if name is None:
         form = "org/name" if kind == "folder" else "org/name/path/to/file"
         raise SourceError(
-            f"{path} does not exist; give the {kind} of {what} on this machine, or a name on the "
-            f"Hugging Face hub such as {form}"
+            f"{path} does not exist; give the {kind} with {what} on this machine, or a name on "
+            f"the Hugging Face hub such as {form}"
         )
     return _fetch(*name, what)
 
@@ -94,7 +97,45 @@ def _fetch(repository: str, file: str | None, what: str) -> Path:
     except Exception as error:
         state = "could not be downloaded" if names is not None else "is not on this machine"
         reason = "" if names is not None else " and the Hugging Face hub cannot be reached"
-        raise SourceError(f"{what}: {wanted} {state}{reason}; go online, {advice}") from error
+        raise SourceError(f"{what}: {wanted} {state}{reason}; {_go_online()}, {advice}") from error
+
+
+def _go_online() -> str:
+    return unusable_proxy() or "go online"
+
+
+@contextmanager
+def soon_offline() -> Iterator[None]:
+    """Within it, libraries that fetch weights by name take them from the cache or give up at once
+    when the hub does not answer; by themselves they ask it for a minute, with a line each time."""
+    former = constants.HF_HUB_OFFLINE, logging.root.manager.disable
+    if not _hub_answers():
+        constants.HF_HUB_OFFLINE = True
+        logging.disable(logging.ERROR)  # the error that follows says it better, and once
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = former[0]
+        logging.disable(former[1])
+
+
+def _hub_answers() -> bool:
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        # Whatever it says: an error of the hub's own comes from the hub.
+        huggingface_hub.get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS)
+    except Exception:  # DNS, proxy, TLS, time: requests and httpx name them differently
+        return False
+    return True
+
+
+def fetching_error(weights: str, error: Exception) -> SourceError:
+    """Weights that a library should fetch by name, and cannot: what to do."""
+    return SourceError(
+        f"{weights} cannot be fetched ({unusable_proxy() or type(error).__name__}); get the "
+        "weight file on a machine with network access and pass it with --encoder-weights FILE"
+    )
 
 
 def _files_on_hub(repository: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from anomalygpt.checkpoints import LoadReport, load_module
+from anomalygpt.checkpoints.hub import fetching_error, soon_offline
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders.base import ImageFeatures
-from anomalygpt.errors import ConfigError, MissingExtraError, SourceError
+from anomalygpt.errors import ConfigError, MissingExtraError
 
 
 def _open_clip() -> Any:
@@ -100,19 +102,16 @@ def clip_config(name: str, **changes: Any) -> EncoderConfig:
 def _create(library: Any, config: EncoderConfig, pretrained: str | None) -> Any:
     options = {"force_image_size": config.input_size, **config.options}
     try:
-        return library.create_model(
-            config.name, pretrained=pretrained, load_weights=pretrained is not None, **options
-        )
+        with soon_offline() if pretrained is not None else nullcontext():
+            return library.create_model(
+                config.name, pretrained=pretrained, load_weights=pretrained is not None, **options
+            )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{config.name} does not take these options: {error}") from None
     except Exception as error:
         if pretrained is None:
             raise
-        raise SourceError(
-            f"the weights {pretrained!r} of {config.name} cannot be fetched "
-            f"({type(error).__name__}); get the file on a machine with network access and pass it "
-            "with --encoder-weights FILE"
-        ) from error
+        raise fetching_error(f"the weights {pretrained!r} of {config.name}", error) from error
 
 
 def _quarters(depth: int) -> tuple[int, ...]:

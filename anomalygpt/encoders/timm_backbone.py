@@ -14,9 +14,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from anomalygpt.checkpoints import LoadReport, load_module
+from anomalygpt.checkpoints.hub import fetching_error, soon_offline
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders.base import ImageFeatures
-from anomalygpt.errors import ConfigError, SourceError
+from anomalygpt.errors import ConfigError
 
 # Strides that carry both detail and context when a network offers several; see docs/few-shot.md.
 PREFERRED_STRIDES = (8, 16)
@@ -61,13 +62,10 @@ class TimmEncoder(nn.Module):
         """
         encoder = cls(config)
         try:
-            fetched = timm.create_model(config.name, pretrained=True, **config.options)
+            with soon_offline():
+                fetched = timm.create_model(config.name, pretrained=True, **config.options)
         except Exception as error:
-            raise SourceError(
-                f"the weights of {config.name} cannot be fetched ({type(error).__name__}); get "
-                "the .safetensors file on a machine with network access and pass it with "
-                "--encoder-weights FILE"
-            ) from error
+            raise fetching_error(f"the weights of {config.name}", error) from error
         used = encoder.backbone.state_dict().keys()
         state = {name: value for name, value in fetched.state_dict().items() if name in used}
         encoder.backbone.load_state_dict(state)

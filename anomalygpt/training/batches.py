@@ -7,18 +7,17 @@ process p of n takes every n-th of them.
 from __future__ import annotations
 
 import math
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-import cv2
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.rows import InspectionRows, InstructionRows, Row, Turns, side_of_step
+from anomalygpt.training.workers import prepared
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Batch:
             )
 
 
-class StepBatches(Dataset[Batch]):
+class StepBatches:
     """One process's share of every step."""
 
     def __init__(
@@ -109,31 +108,27 @@ class StepBatches(Dataset[Batch]):
         side = side_of_step(self._arguments, turn)
         return Batch.of([self._inspections.row(turn * size + place, side) for place in places])
 
-    def loader(self, start: int) -> Iterator[Batch]:
+    def loader(self, start: int, stopping: Callable[[], bool] = lambda: False) -> Iterator[Batch]:
         """Batches from step `start` on, prepared ahead by worker processes.
+
+        Args:
+            start: the first step.
+            stopping: asked while a batch is waited for; True ends the iteration.
 
         Raises:
             DataError: one photo after the other cannot be used.
+            WorkerError: a worker was killed.
         """
-        workers = self._arguments.workers
-        found: DataLoader[Batch | AnomalyGPTError] = DataLoader(
-            _BatchesOrErrors(self),
-            batch_size=None,
-            sampler=range(start, len(self)),
-            num_workers=workers,
-            collate_fn=_as_it_is,  # type: ignore[arg-type]
-            worker_init_fn=_quiet_worker,
-            prefetch_factor=2 if workers else None,
-            # A forked worker hangs on the thread pools that OpenCV and torch hold here.
-            multiprocessing_context="spawn" if workers else None,
-        )
-        for batch in found:
-            if isinstance(batch, AnomalyGPTError):
-                raise batch
-            yield batch
+        steps = range(start, len(self))
+        found = prepared(_BatchesOrErrors(self), steps, self._arguments.workers, stopping)
+        with closing(found):  # type: ignore[type-var]
+            for batch in found:
+                if isinstance(batch, AnomalyGPTError):
+                    raise batch
+                yield batch
 
 
-class _BatchesOrErrors(Dataset[Batch | AnomalyGPTError]):
+class _BatchesOrErrors:
     """Errors as items: what a worker raises comes out with its traceback in the message."""
 
     def __init__(self, batches: StepBatches) -> None:
@@ -144,14 +139,3 @@ class _BatchesOrErrors(Dataset[Batch | AnomalyGPTError]):
             return self._batches[step]
         except AnomalyGPTError as error:
             return error
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
-
-
-def _quiet_worker(_: int) -> None:
-    # Ctrl-C reaches the whole group; the training process ends its workers itself, after saving.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from anomalygpt.data import Instruction, open_instructions
-from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError
+from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError, WorkerError
 from anomalygpt.training import checkpoints
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch, StepBatches
@@ -161,16 +160,31 @@ class Trainer:
         if self.step == 0:
             self._record({}, self._validate())
         with self._progress() as bar:
-            for batch in self._ahead():
-                self._do_step(batch, bar)
-                if self._stop:
-                    self._save()
-                    return False
+            if not self._steps(bar):
+                return False
         if self._log is not None:
             self._log.draw()
             self._log.close()
         self._save()
         self._export()
+        return True
+
+    def _steps(self, bar: tqdm) -> bool:
+        """The steps that are left; False when the run was stopped before the last, and saved."""
+        alone = self.accelerator.num_processes == 1
+        try:
+            # Between two steps a process may stop without asking the others, if there are none.
+            for batch in self._batches.loader(self.step, lambda: alone and self._asked):
+                self._do_step(batch, bar)
+                if self._stop:
+                    break
+        except WorkerError:
+            if alone:
+                self._save()
+            raise
+        if self._stop or self.step < self.total_steps:
+            self._save()
+            return False
         return True
 
     def _do_step(self, batch: Batch, bar: tqdm) -> None:
@@ -305,6 +319,8 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint of this step, and remove all but this one and the best."""
+        if self.step == 0:
+            return  # a new run is the same
         states: list[Any] = [torch.get_rng_state()]
         if torch.cuda.is_available():
             states.append(torch.cuda.get_rng_state(self.accelerator.device))
@@ -398,20 +414,6 @@ class Trainer:
             for number, handler in former.items():
                 signal.signal(number, handler)
 
-    def _ahead(self) -> Iterator[Batch]:
-        """The batches that are left; their workers outlive a signal to the whole group."""
-        batches = self._batches.loader(self.step)
-        if self.arguments.workers:
-            # Started later, it would unblock the signals again.
-            resource_tracker.ensure_running()
-        # Workers start with the first batch. A signal that is blocked stays blocked in them, and
-        # they end with this process; here it is only late.
-        with _blocked(signal.SIGINT, signal.SIGTERM):
-            first = next(batches, None)
-        if first is not None:
-            yield first
-            yield from batches
-
     def _progress(self) -> tqdm:
         watched = self.accelerator.is_main_process and sys.stderr.isatty()
         return tqdm(total=self.total_steps, initial=self.step, unit=" steps", disable=not watched)
@@ -437,18 +439,6 @@ class Trainer:
                 tqdm.write(
                     f"anomalygpt: skipped, another photo takes its place: {reason}", sys.stderr
                 )
-
-
-@contextmanager
-def _blocked(*signals: signal.Signals) -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def learning_rate(arguments: TrainingArguments, step: int, total: int) -> float:

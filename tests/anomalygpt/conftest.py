@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,15 @@ def short_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("model", "chat"):
         short = GenerationOptions(max_new_tokens=10)
         monkeypatch.setattr(f"anomalygpt.{module}.VERDICT_OPTIONS", short)
+
+
+@pytest.fixture
+def without_socks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is set, and the package for SOCKS proxies is missing, as after an installation."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+    monkeypatch.setitem(sys.modules, "socksio", None)
 
 
 @dataclass(frozen=True)

@@ -107,17 +107,6 @@ def test_help_does_not_wait_for_torch(command: list[str]) -> None:
     assert "usage: anomalygpt" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["dance"], ["inspect"], ["inspect", "a", "--batch-size", "0"], ["convert"], ["chat"]],
-)
-def test_arguments_that_make_no_command(arguments: list[str], capsys) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
-
-
 def test_version(capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
@@ -537,3 +526,50 @@ def test_a_full_disk_behind_stdout() -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "No space left" in done.stderr
+
+
+# --- letters that the output lacks -------------------------------------------------------------
+
+NAMES = ("부품.png", "Teil für Größe.png", "部品.png", "part😀.png", "not utf-8 \udcff.png")
+
+
+@pytest.mark.parametrize("letters", ["cp1252", "ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_every_name_is_printed_to_any_output(letters: str, stream: str) -> None:
+    """Whatever a command prints, on either stream, in whatever letters the terminal has."""
+    script = (
+        "import sys\n"
+        "from anomalygpt import cli\n"
+        f"show = lambda options: [print(n, file=sys.{stream}) for n in {NAMES!r}] and 0\n"
+        "cli._command = lambda name: show\n"
+        "sys.exit(cli.main(['inspect', 'photo.png']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": letters, "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = getattr(done, stream).decode(letters).splitlines()
+    expected = [name.encode(letters, "backslashreplace").decode(letters) for name in NAMES]
+    assert lines == expected
+
+
+@pytest.mark.parametrize("command", ["inspect", "data", "simulate"])
+def test_a_batch_goes_on_after_a_foreign_name(command, parts, tmp_path, encoder_options) -> None:
+    folder = tmp_path / "사진"
+    folder.mkdir()
+    for name, source in (("부품.png", "good.png"), ("z.png", "other.png")):
+        (folder / name).write_bytes((parts / source).read_bytes())
+    (folder / "깨진.png").write_bytes(b"no photo")
+    arguments = {
+        "inspect": ["inspect", folder, "-r", parts / "good.png", *encoder_options],
+        "data": ["data", "check", folder],
+        "simulate": ["simulate", folder, "--count", 2, "--output", tmp_path / "out"],
+    }[command]
+    done = shell(*arguments, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1)
+    shown = "깨진.png".encode("cp1252", "backslashreplace").decode()
+    assert shown in done.stderr + done.stdout

@@ -12,14 +12,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anomalygpt import AnomalyGPT, GenerationOptions, doctor, pretrained
-from anomalygpt.errors import CheckpointError
+from anomalygpt import AnomalyGPT, GenerationOptions, pretrained
+from anomalygpt.doctor import examination as doctor
+from anomalygpt.doctor import report
+from anomalygpt.errors import AnomalyGPTError, CheckpointError
 from anomalygpt.generation import VERDICT_OPTIONS
 from anomalygpt.known_answers import (
+    FEW_REFERENCES,
     KNOWN_ANSWERS,
+    ask_again,
     differences,
     known_answers,
     load_known_answers,
+    some_of,
 )
 
 VERDICT = GenerationOptions(max_new_tokens=10)
@@ -110,7 +115,7 @@ def test_the_shipped_model_says_what_it_did(anomalygpt, monkeypatch) -> None:
         pytest.skip("the embedded model or the example photos are not there")
     for module in ("model", "chat"):  # what it says is not cut short, as it is in other tests
         monkeypatch.setattr(f"anomalygpt.{module}.VERDICT_OPTIONS", VERDICT_OPTIONS)
-    ran = anomalygpt("doctor", "--json")
+    ran = anomalygpt("doctor", "--thorough", "--json")
     found = json.loads(ran.out)
     assert found["known_answers"]["result"] == "passed", found["known_answers"]
     assert ran.status in (0, 1), found["faults"]
@@ -259,19 +264,46 @@ def test_packages_that_are_missing_or_old(examined, sound, monkeypatch) -> None:
     assert found["versions"]["packages"]["gradio"] is None
     doubts = " ".join(found["doubts"])
     assert "gradio is missing; `pip install" in doubts
-    assert (
-        'open-clip-torch is missing, which is optional; `pip install "anomalygpt[clip]"' in doubts
-    )
+    assert "open-clip-torch" not in doubts
     assert "tqdm 0.1 does not fit >=4.66" in doubts
 
 
-def test_an_extra_for_gpus_is_missed_on_gpus_only() -> None:
-    findings = doctor.Findings({"devices": {"cuda": []}})
-    doctor._miss(findings, "bitsandbytes", "gpu")
-    assert findings.doubts == []
-    findings.sections["devices"]["cuda"] = [{"name": "H200"}]
-    doctor._miss(findings, "bitsandbytes", "gpu")
-    assert "anomalygpt[gpu]" in findings.doubts[0]
+def test_what_is_optional_is_no_fault(anomalygpt, sound, examples, monkeypatch) -> None:
+    """A fresh installation without any extra is fine, with a GPU as well."""
+    true, gone = metadata.version, ("open-clip-torch", "bitsandbytes")
+
+    def version(name: str) -> str:
+        if name in gone:
+            raise metadata.PackageNotFoundError(name)
+        return true(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(doctor, "LEAST_DISK_BYTES", 0)
+    ran = anomalygpt("doctor", "--model", sound, "--examples", examples, "--device", "cpu")
+    assert (ran.status, ran.err) == (0, "")
+    for name, extra in zip(gone, ("clip", "gpu"), strict=True):
+        assert f'not installed (optional): {name}; `pip install "anomalygpt[{extra}]"`' in ran.out
+    assert "All is fine." in ran.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "needs the package socksio"),
+        ("https_proxy", "socks5h://u:secret@host:9", "needs the package socksio"),
+        ("all_proxy", "socks://127.0.0.1:9", "is of no kind that is known"),
+        ("HTTPS_PROXY", "http://127.0.0.1:9", None),
+    ],
+)
+def test_a_proxy_is_named(
+    anomalygpt, sound, examples, monkeypatch, without_socks, variable, address, said
+) -> None:
+    monkeypatch.setenv(variable, address)
+    ran = anomalygpt("doctor", "--model", sound, "--examples", examples, "--device", "cpu")
+    doubts = [line for line in ran.out.splitlines() if "doubt: the proxy" in line]
+    assert f"proxy: {address.replace('u:secret@', '')}" in ran.out
+    assert "secret" not in ran.out
+    assert [said in line and f"unset {variable}" in line for line in doubts] == [True] * bool(said)
 
 
 def test_gpus_are_counted_for_large_models(sound) -> None:
@@ -287,7 +319,7 @@ def test_gpus_are_counted_for_large_models(sound) -> None:
 
 def _device_lines(devices: dict) -> list[str]:
     whole = {"system": "x", "cpu_cores": 1, "threads": 1, "mps": True, **devices}
-    return list(doctor._device_lines(whole))
+    return list(report._device_lines(whole))
 
 
 def test_the_limit_of_a_container_counts(tmp_path, monkeypatch) -> None:
@@ -296,6 +328,67 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch) -> None:
     total, free = doctor.memory()
     assert total == 2 * 10**9
     assert free <= 15 * 10**8
+
+
+# --- asking ---
+
+
+def test_each_reference_is_encoded_once_and_the_answers_stay(
+    assistant, sound, examples, monkeypatch
+) -> None:
+    """Asked together or one by one, the same is said."""
+    known = load_known_answers(sound)
+    encoded: list[str] = []
+    usual = AnomalyGPT.reference_views
+
+    def views(self: AnomalyGPT, reference, *arguments):
+        encoded.append(str(reference))
+        return usual(self, reference, *arguments)
+
+    monkeypatch.setattr(AnomalyGPT, "reference_views", views)
+    together = ask_again(assistant, examples, known)
+    assert sorted(encoded) == sorted({str(examples / n) for a in known for n in a["references"]})
+    assert together == [ask_again(assistant, examples, [answer])[0] for answer in known] == known
+
+
+def test_a_photo_that_cannot_be_read_is_its_own_error(assistant, sound, examples, tmp_path) -> None:
+    changed = shutil.copytree(examples, tmp_path / "examples")
+    (changed / "disc" / "stained.png").write_bytes(b"no photo")
+    found = {
+        Path(known["image"]).name: answer
+        for known, answer in zip(
+            load_known_answers(sound),
+            ask_again(assistant, changed, load_known_answers(sound)),
+            strict=True,
+        )
+    }
+    assert isinstance(found["stained.png"], AnomalyGPTError)
+    assert not isinstance(found["good_2.png"], AnomalyGPTError)
+
+
+@pytest.mark.parametrize("parts", range(1, 8))
+def test_a_short_look_is_about_few_parts_good_and_damaged(parts: int) -> None:
+    known = [
+        {"image": f"{part}/{name}", "references": [f"{part}/{good}"], "is_anomalous": name == "bad"}
+        for part in range(parts)
+        for name, good in (("good_1", "good_2"), ("good_2", "good_1"), ("bad", "good_1"))
+    ]
+    chosen = some_of(known)
+    assert [answer for answer in known if answer in chosen] == chosen
+    assert len({answer["references"][0] for answer in chosen}) == min(2 * parts, FEW_REFERENCES)
+    few = min(parts, FEW_REFERENCES)
+    assert sum(answer["is_anomalous"] for answer in chosen) == few
+    assert sum(not answer["is_anomalous"] for answer in chosen) >= few
+
+
+def test_a_thorough_look_asks_for_all(anomalygpt, examined, sound, examples, monkeypatch) -> None:
+    monkeypatch.setattr("anomalygpt.known_answers.FEW_REFERENCES", 1)
+    short, thorough = examined(sound)["known_answers"], examined(sound, "--thorough")
+    count = len(short["photos"])
+    assert 1 <= count < short["known"] == 3
+    assert len(thorough["known_answers"]["photos"]) == 3
+    ran = anomalygpt("doctor", "--model", sound, "--examples", examples, "--device", "cpu")
+    assert f"{count} of {count} photos as expected, on cpu (--thorough asks about all 3)" in ran.out
 
 
 # --- comparing ---------------------------------------------------------------------------------

@@ -119,6 +119,19 @@ def test_an_unknown_command(talk) -> None:
     assert len(ran.out.splitlines()) == 3
 
 
+@pytest.mark.parametrize("letters", ["utf-8", "cp1252", "ascii"])
+def test_a_byte_order_mark_is_no_part_of_the_question(photos, assistant_folder, letters) -> None:
+    """Files that editors of Windows wrote begin with one; a command shows best if it was read."""
+    done = subprocess.run(
+        [sys.executable, "-m", "anomalygpt", "chat", str(photos / "plain.jpg"), "--model",
+         str(assistant_folder), "--max-new-tokens", "4"],
+        input=b"\xef\xbb\xbf/help\n", capture_output=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONIOENCODING": letters},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Ask about the photo, or type:" in done.stdout
+
+
 def test_ctrl_c_ends_a_pipe(talk, monkeypatch) -> None:
     def stream(*arguments: object) -> Iterator[str]:
         raise KeyboardInterrupt

@@ -227,6 +227,20 @@ def test_delta_and_whole_model_are_told_apart(sources, make, files, tmp_path):
         run(pair, tmp_path / "out")
 
 
+def test_the_language_model_is_named_and_a_later_delta_warned_of(sources, make, tmp_path):
+    """A delta that adds no word, as from Vicuna v1.1 on; everything else about it fits."""
+    base_and_delta(make, tmp_path)
+    fitting = sources(vicuna=None, llama=tmp_path / "llama", vicuna_delta=tmp_path / "delta")
+    summary = run(fitting, tmp_path / "out").summary()
+    assert "language model: Vicuna v0" in summary
+    assert "warning" not in summary
+    later = make.llama(64)
+    delta = {name: 0.01 * value for name, value in make.llama_state(later).items()}
+    make.write_llama(tmp_path / "later", later.config.to_dict(), delta)
+    pair = sources(vicuna=None, llama=tmp_path / "llama", vicuna_delta=tmp_path / "later")
+    assert "warning: this does not look like Vicuna v0" in run(pair, tmp_path / "out2").summary()
+
+
 def test_base_and_delta_must_belong_together(sources, make, tmp_path):
     base_and_delta(make, tmp_path)
     state = load_file(tmp_path / "llama" / "model.safetensors")

@@ -11,7 +11,9 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+import timm
 from huggingface_hub import errors
+from safetensors.torch import save_file
 
 from anomalygpt.checkpoints import hub, resolve
 from anomalygpt.errors import SourceError
@@ -50,9 +52,9 @@ def test_existing_paths_are_themselves(tmp_path, no_network):
     file.touch()
     assert resolve(file, kind="file", what="w") == file
     assert resolve(str(tmp_path), kind="folder", what="w") == tmp_path
-    with pytest.raises(SourceError, match="is a folder; the weights must be a file"):
+    with pytest.raises(SourceError, match="is a folder, expected a file with the weights"):
         resolve(tmp_path, kind="file", what="the weights")
-    with pytest.raises(SourceError, match="is a file"):
+    with pytest.raises(SourceError, match="is a file, expected a folder with w"):
         resolve(file, kind="folder", what="w")
 
 
@@ -157,3 +159,82 @@ def test_without_a_network_the_error_is_quick_and_says_what_to_put_where(tmp_pat
     assert "org/name is not on this machine" in folder
     # Most of it is the import of torch.
     assert time.monotonic() - started < 30
+
+
+ENCODER = """
+import sys
+from anomalygpt.encoders import open_encoder
+from anomalygpt.errors import SourceError
+try:
+    open_encoder(sys.argv[1])
+    print("opened")
+except SourceError as error:
+    print(error)
+"""
+
+
+def _opened(name: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """An encoder by its name in a fresh process, with a hub that is not there."""
+    return subprocess.run(
+        [sys.executable, "-c", ENCODER, name],
+        env={**os.environ, "HF_HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9", **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["resnet18", "clip/ViT-B-32:laion2b_s34b_b79k"])
+def test_an_encoder_by_name_without_a_network_is_one_quick_line(tmp_path, name):
+    """The libraries themselves ask again and again, with a line each time."""
+    done = _opened(name, tmp_path)
+    (line,) = done.stdout.splitlines()
+    assert "cannot be fetched" in line
+    assert "--encoder-weights FILE" in line
+    assert "Retry" not in done.stderr
+    assert done.stderr == ""
+
+
+def test_an_encoder_that_was_fetched_before_needs_no_network(tmp_path):
+    cached = tmp_path / "hub" / "models--timm--resnet18.a1_in1k"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    snapshot = cached / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    save_file(timm.create_model("resnet18").state_dict(), snapshot / "model.safetensors")
+    done = _opened("resnet18", tmp_path)
+    assert done.stdout == "opened\n"
+    assert "Retry" not in done.stderr
+
+
+@pytest.mark.usefixtures("without_socks")
+@pytest.mark.parametrize("source", ["org/name", "org/name/w.pth"])
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch, tmp_path, source):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+
+    def touched(*args, **kwargs):
+        raise ImportError("the 'socksio' package is not installed")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", touched)
+    kind = "file" if source.endswith(".pth") else "folder"
+    with pytest.raises(SourceError, match=r"the proxy socks5://127.0.0.1:9 \(ALL_PROXY\) needs"):
+        resolve(source, kind=kind, what="w")
+
+
+def test_the_setting_of_the_library_comes_back(monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "_hub_answers", lambda: False)
+    seen = []
+
+    def fetch():
+        with hub.soon_offline():
+            seen.append(huggingface_hub.constants.HF_HUB_OFFLINE)
+            raise OSError("inside")
+
+    with pytest.raises(OSError, match="inside"):
+        fetch()
+    assert seen == [True]
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ from torch import Tensor
 
 from anomalygpt import AnomalyGPT, GenerationOptions
 from anomalygpt.data import hash_file
-from anomalygpt.errors import ConfigError, TrainingError
+from anomalygpt.errors import ConfigError, TrainingError, WorkerError
 from anomalygpt.training import TrainingArguments, checkpoints, validation
 from anomalygpt.training import trainer as trainer_module
 from anomalygpt.training.trainer import Trainer, learning_rate
@@ -434,6 +436,54 @@ def test_the_second_ctrl_c_ends_at_once(training_arguments, monkeypatch) -> None
     former = signal.getsignal(signal.SIGTERM)
     assert not Trainer(training_arguments(max_steps=4, validation_rows=0)).run()
     assert signal.getsignal(signal.SIGTERM) is former
+
+
+# --- workers that die or hang ---
+
+
+def workers_get(number: int) -> Callable[[], None]:
+    """Sends a signal to all processes that prepare batches."""
+
+    def send() -> None:
+        for child in multiprocessing.active_children():
+            os.kill(int(child.pid or 0), number)
+
+    return send
+
+
+def test_a_worker_that_is_killed_ends_the_run_saved(training_arguments, monkeypatch, tmp_path):
+    settings = {"max_steps": 8, "epochs": 4, "validation_rows": 0, "workers": 2}
+    run = training_arguments(**settings)
+    before_step(monkeypatch, 2, workers_get(signal.SIGKILL))
+    with pytest.raises(
+        WorkerError, match=r"killed by SIGKILL.*; saved up to step \d of 8"
+    ) as caught:
+        Trainer(run).run()
+    assert "\n" not in str(caught.value)
+    assert kept(run.output)[-1] >= 2  # what was made ahead is used up first
+    assert Trainer(run, resume=True).run()
+    whole = training_arguments(**settings, output=str(tmp_path / "whole"))
+    assert Trainer(whole).run()
+    assert_equal(last_weights(run.output), last_weights(whole.output))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_waiting_for_a_worker(training_arguments, monkeypatch, number) -> None:
+    """Nothing comes from a worker that hangs; the run is saved and ends all the same."""
+    run = training_arguments(max_steps=8, epochs=4, validation_rows=0, workers=1)
+    timers = []
+
+    def hang() -> None:
+        workers_get(signal.SIGSTOP)()
+        timers.append(threading.Timer(3, os.kill, (os.getpid(), number)))
+        timers[0].start()
+
+    before_step(monkeypatch, 2, hang)
+    try:
+        assert not Trainer(run).run()
+    finally:
+        timers[0].cancel()
+    assert 2 <= kept(run.output)[-1] < 8
 
 
 # --- trouble -----------------------------------------------------------------------------------

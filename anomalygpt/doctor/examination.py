@@ -13,22 +13,22 @@ import math
 import os
 import platform
 import shutil
-import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anomalygpt
+from anomalygpt.doctor.findings import Findings, free_of, gigabytes, one_line
+from anomalygpt.doctor.report import report
 from anomalygpt.errors import AnomalyGPTError, CheckpointError
 from anomalygpt.examples import beside_package
+from anomalygpt.proxies import proxies, unusable_proxy
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
-
-FINE, DOUBTFUL, BROKEN = 0, 1, 2
 
 # Extras that people use; the others are for developers.
 EXTRAS = ("clip", "gpu")
@@ -39,64 +39,42 @@ PROGRAM_BYTES = 1_100_000_000
 LEAST_DISK_BYTES = 1_000_000_000
 
 REINSTALL = "`pip install --upgrade --force-reinstall anomalygpt`"
-_GB = 1e9
-_FREE = "memory_free_bytes"
-
-
-@dataclass
-class Findings:
-    """What was found, as plain JSON values, and what is wrong with it.
-
-    Attributes:
-        sections: facts under their headings.
-        doubts: what may get in the way, each with what to do.
-        faults: what makes answers impossible or wrong, each with what to do.
-    """
-
-    sections: dict[str, Any] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def status(self) -> int:
-        """0 fine, 1 doubtful, 2 broken."""
-        return BROKEN if self.faults else DOUBTFUL if self.doubts else FINE
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it, with the exit status, as plain JSON values."""
-        return {
-            "status": self.status,
-            **self.sections,
-            "doubts": self.doubts,
-            "faults": self.faults,
-        }
 
 
 def run(options: argparse.Namespace) -> int:
     """`anomalygpt doctor`: 0 all is fine, 1 something is doubtful, 2 the model is broken."""
-    findings = examine(options.model, options.examples, options.device)
+    findings = examine(options.model, options.examples, options.device, thorough=options.thorough)
     if options.json:
         print(json.dumps(findings.to_dict(), allow_nan=False))
     else:
-        print("\n".join(_report(findings)))
+        print("\n".join(report(findings)))
     return findings.status
 
 
-def examine(model: str, examples: Path | None = None, device: str = "auto") -> Findings:
+def examine(
+    model: str,
+    examples: Path | None = None,
+    device: str = "auto",
+    *,
+    thorough: bool = False,
+) -> Findings:
     """Look at everything; nothing that is found wrong raises.
 
     Args:
         model: a preset, a folder or a hub name.
         examples: photos of the known answers; None looks beside the package.
         device: where the model runs.
+        thorough: ask for all known answers, not for a few of them.
     """
     findings = Findings()
     _look_at_devices(findings)
     _look_at_packages(findings)
     _look_at_disks(findings)
+    _look_at_proxies(findings)
     folder = _look_at_models(findings, model)
     if folder is not None:
-        _look_at_answers(findings, model, folder, examples or beside_package(), device)
+        question = _Question(model, folder, examples or beside_package(), device, thorough)
+        _look_at_answers(findings, question)
     return findings
 
 
@@ -105,11 +83,13 @@ def examine(model: str, examples: Path | None = None, device: str = "auto") -> F
 
 def _look_at_packages(findings: Findings) -> None:
     versions: dict[str, str | None] = {}
+    optional: dict[str, str] = {}
     findings.sections["versions"] = {
         "python": platform.python_version(),
         "anomalygpt": anomalygpt.__version__,
         "folder": str(Path(anomalygpt.__file__).parent),
         "packages": versions,
+        "optional": optional,
     }
     try:
         requirements = list(_requirements())
@@ -123,7 +103,10 @@ def _look_at_packages(findings: Findings) -> None:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
             versions[requirement.name] = None
-            _miss(findings, requirement.name, extra)
+            if extra is None:
+                findings.doubts.append(f"{requirement.name} is missing; {REINSTALL}")
+            else:
+                optional[requirement.name] = extra
             continue
         versions[requirement.name] = version
         if not requirement.specifier.contains(version, prereleases=True):
@@ -148,15 +131,6 @@ def _requirements() -> Iterator[tuple[Any, str | None]]:
             yield requirement, extras[0]
 
 
-def _miss(findings: Findings, name: str, extra: str | None) -> None:
-    if extra is None:
-        findings.doubts.append(f"{name} is missing; {REINSTALL}")
-    elif extra != "gpu" or findings.sections["devices"]["cuda"]:  # of no use without a GPU
-        findings.doubts.append(
-            f'{name} is missing, which is optional; `pip install "anomalygpt[{extra}]"` if wanted'
-        )
-
-
 # --- the machine -------------------------------------------------------------------------------
 
 
@@ -177,10 +151,10 @@ def _look_at_devices(findings: Findings) -> None:
             warnings.simplefilter("always")
             found |= _torch_devices()
     except Exception as error:  # a broken installation raises nearly anything
-        findings.faults.append(f"torch does not work here ({_one_line(error)}); {REINSTALL}")
+        findings.faults.append(f"torch does not work here ({one_line(error)}); {REINSTALL}")
         return
     # torch warns, and goes on without a GPU, where the driver is too old for it.
-    findings.doubts += [f"torch says: {_one_line(warning.message)}" for warning in told]
+    findings.doubts += [f"torch says: {one_line(warning.message)}" for warning in told]
 
 
 def _torch_devices() -> dict[str, Any]:
@@ -235,7 +209,7 @@ def _look_at_disks(findings: Findings) -> None:
         found[name] = {"folder": str(folder), "free_bytes": free}
         if free < LEAST_DISK_BYTES:
             findings.doubts.append(
-                f"{folder} ({name}) has only {_gigabytes(free)} free; make room on that disk"
+                f"{folder} ({name}) has only {gigabytes(free)} free; make room on that disk"
             )
     findings.sections["disk"] = found
 
@@ -254,6 +228,13 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
+def _look_at_proxies(findings: Findings) -> None:
+    findings.sections["proxies"] = proxies()
+    problem = unusable_proxy()
+    if problem is not None:
+        findings.doubts.append(problem)
+
+
 # --- models ------------------------------------------------------------------------------------
 
 
@@ -262,7 +243,7 @@ def _look_at_models(findings: Findings, model: str) -> Path | None:
     try:
         from anomalygpt.pretrained import PRESETS, assistant_folder
     except Exception as error:  # a broken installation raises nearly anything
-        findings.faults.append(f"the program cannot start ({_one_line(error)}); {REINSTALL}")
+        findings.faults.append(f"the program cannot start ({one_line(error)}); {REINSTALL}")
         return None
     found = findings.sections["models"] = {}
     folder = None
@@ -271,9 +252,9 @@ def _look_at_models(findings: Findings, model: str) -> Path | None:
             place = assistant_folder(name)
             found[name] = _needs(findings, name, place)
         except (AnomalyGPTError, OSError) as error:
-            found[name] = {"problem": _one_line(error)}
+            found[name] = {"problem": one_line(error)}
             if name == model:
-                findings.faults.append(_one_line(error))
+                findings.faults.append(one_line(error))
             continue
         if name == model:
             folder = place
@@ -286,11 +267,17 @@ def _needs(findings: Findings, name: str, folder: Path) -> dict[str, Any]:
     weights = _weights(folder)
     memory_bytes = PROGRAM_BYTES + 4 * weights
     # On GPUs weights have half precision, and the language model is spread over all of them.
-    fits_gpus = PROGRAM_BYTES + 2 * weights <= sum(gpu[_FREE] for gpu in devices["cuda"])
-    fits = None if devices[_FREE] is None else fits_gpus or memory_bytes <= devices[_FREE]
+    fits_gpus = PROGRAM_BYTES + 2 * weights <= sum(
+        gpu["memory_free_bytes"] for gpu in devices["cuda"]
+    )
+    fits = (
+        None
+        if devices["memory_free_bytes"] is None
+        else fits_gpus or memory_bytes <= devices["memory_free_bytes"]
+    )
     if fits is False:
         findings.doubts.append(
-            f"{name} needs about {_gigabytes(memory_bytes)} of memory, {_free_of(devices)}; close "
+            f"{name} needs about {gigabytes(memory_bytes)} of memory, {free_of(devices)}; close "
             "other programs or use a larger machine"
         )
     disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -317,7 +304,7 @@ def _weights(folder: Path) -> int:
                 shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
-                f"{path} is damaged ({_one_line(error)}); install or copy the model again"
+                f"{path} is damaged ({one_line(error)}); install or copy the model again"
             ) from error
         count += sum(math.prod(shape) for shape in shapes)
     return count
@@ -326,27 +313,39 @@ def _weights(folder: Path) -> int:
 # --- known answers -----------------------------------------------------------------------------
 
 
-def _look_at_answers(
-    findings: Findings, model: str, folder: Path, examples: Path, device: str
-) -> None:
+@dataclass(frozen=True)
+class _Question:
+    """Which model is asked, about which photos and where; `thorough` asks about all of them."""
+
+    model: str
+    folder: Path
+    examples: Path
+    device: str
+    thorough: bool
+
+
+def _look_at_answers(findings: Findings, question: _Question) -> None:
     """Load the model, ask it what is known, and compare."""
     found: dict[str, Any] = {"result": "not run", "photos": []}
     findings.sections["known_answers"] = found
+    model = question.model
     try:
-        from anomalygpt.known_answers import load_known_answers
+        from anomalygpt.known_answers import load_known_answers, some_of
 
-        known = load_known_answers(folder)
+        known = load_known_answers(question.folder)
         # Answers were recorded with float32; half precision moves them by more than a fault does.
-        assistant = _load(model, device, "float32" if known else "auto")
+        assistant = _load(model, question.device, "float32" if known else "auto")
         found["device"] = str(assistant.device)
         if known is None:
             found["reason"] = f"{model} brings no known answers"
         else:
-            _compare(findings, assistant, known, examples)
+            found["known"] = len(known)
+            asked = known if question.thorough else some_of(known)
+            _compare(findings, assistant, asked, question.examples)
     except Exception as error:  # damaged weights raise nearly anything
         found["result"] = "failed"
-        found["reason"] = _one_line(error)
-        findings.faults.append(f"{model} cannot be used: {_one_line(error)}")
+        found["reason"] = one_line(error)
+        findings.faults.append(f"{model} cannot be used: {one_line(error)}")
         return
     if found["result"] == "not run":
         findings.doubts.append(f"the known answers were not asked for: {found['reason']}")
@@ -370,9 +369,9 @@ def _mend(model: str) -> str:
 
 
 def _compare(
-    findings: Findings, assistant: AnomalyGPT, known: list[dict[str, Any]], examples: Path
+    findings: Findings, assistant: AnomalyGPT, known: Sequence[Mapping[str, Any]], examples: Path
 ) -> None:
-    from anomalygpt.known_answers import unusable_photos
+    from anomalygpt.known_answers import ask_again, unusable_photos
 
     found = findings.sections["known_answers"]
     found["examples"] = str(examples)
@@ -382,11 +381,11 @@ def _compare(
             "folder `examples` of the repository and give it with --examples"
         )
         return
-    problems: dict[str, None] = {}
-    for expected in known:
-        unusable = unusable_photos(expected, examples)
-        problems |= dict.fromkeys(unusable)
-        differs = [] if unusable else _differences(assistant, expected, examples)
+    reasons = [unusable_photos(expected, examples) for expected in known]
+    usable = [expected for expected, unusable in zip(known, reasons, strict=True) if not unusable]
+    answers = iter(ask_again(assistant, examples, usable))
+    for expected, unusable in zip(known, reasons, strict=True):
+        differs = [] if unusable else _differences(expected, next(answers))
         result = "not run" if unusable else "failed" if differs else "passed"
         found["photos"].append(
             {"image": expected["image"], "result": result, "reasons": unusable or differs}
@@ -395,102 +394,15 @@ def _compare(
     found["result"] = next(word for word in ("failed", "passed", "not run") if word in results)
     if found["result"] == "not run":
         found["reason"] = "none of the example photos can be used"
+    problems = dict.fromkeys(text for unusable in reasons for text in unusable)
     findings.doubts += [f"{text}; get the photos of this version again" for text in problems]
 
 
-def _differences(assistant: AnomalyGPT, expected: Mapping[str, Any], examples: Path) -> list[str]:
-    from anomalygpt.known_answers import differences, known_answer
+def _differences(
+    expected: Mapping[str, Any], answer: Mapping[str, Any] | AnomalyGPTError
+) -> list[str]:
+    from anomalygpt.known_answers import differences
 
-    references = [examples / name for name in expected["references"]]
-    try:
-        answer = known_answer(assistant, examples, examples / expected["image"], references)
-    except AnomalyGPTError as error:  # damaged weights give no finite numbers
-        return [_one_line(error)]
+    if isinstance(answer, AnomalyGPTError):  # damaged weights give no finite numbers
+        return [one_line(answer)]
     return differences(expected, answer)
-
-
-# --- the report --------------------------------------------------------------------------------
-
-
-def _report(findings: Findings) -> Iterator[str]:
-    """Lines for a person; what to do comes last."""
-    sections = findings.sections
-    yield from _version_lines(sections["versions"])
-    yield from _device_lines(sections["devices"])
-    yield "Disk"
-    for name, disk in sections["disk"].items():
-        yield f"  {name}: {_gigabytes(disk['free_bytes'])} free at {disk['folder']}"
-    yield "Models"
-    for name, needs in sections.get("models", {}).items():
-        yield f"  {name}: {_needs_text(needs)}"
-    yield "Known answers"
-    yield from _answer_lines(sections.get("known_answers"))
-    yield ""
-    if findings.status == FINE:
-        yield "All is fine."
-        return
-    yield "Broken:" if findings.status == BROKEN else "Works, with doubts:"
-    yield from (f"  fault: {text}" for text in findings.faults)
-    yield from (f"  doubt: {text}" for text in findings.doubts)
-
-
-def _version_lines(versions: Mapping[str, Any]) -> Iterator[str]:
-    yield "Versions"
-    yield f"  anomalygpt {versions['anomalygpt']} at {versions['folder']}"
-    yield f"  Python {versions['python']} at {sys.executable}"
-    packages = versions["packages"]
-    yield "  " + ", ".join(f"{name} {version}" for name, version in packages.items() if version)
-    missing = [name for name, version in packages.items() if not version]
-    if missing:
-        yield f"  not installed: {', '.join(missing)}"
-
-
-def _device_lines(devices: Mapping[str, Any]) -> Iterator[str]:
-    yield "Devices"
-    yield f"  {devices['system']}"
-    yield f"  CPU: {devices['cpu_cores']} cores, {devices['threads'] or 'unknown'} threads of torch"
-    yield f"  memory: {_free_of(devices)}"
-    for number, gpu in enumerate(devices["cuda"]):
-        yield f"  cuda:{number}: {gpu['name']}, {_free_of(gpu)}"
-    if not devices["cuda"]:
-        yield "  no CUDA GPU"
-    if devices["mps"]:
-        yield "  mps: Apple GPU, used with --device mps"
-
-
-def _needs_text(needs: Mapping[str, Any]) -> str:
-    if "problem" in needs:
-        return str(needs["problem"])
-    verdict = {True: "fits here", False: "does not fit here", None: "not known if it fits here"}
-    return (
-        f"{_gigabytes(needs['disk_bytes'])} on disk, about {_gigabytes(needs['memory_bytes'])} of "
-        f"memory: {verdict[needs['fits']]}"
-    )
-
-
-def _answer_lines(answers: Mapping[str, Any] | None) -> Iterator[str]:
-    if answers is None:
-        yield "  not run: the model cannot be loaded"
-        return
-    asked = [photo for photo in answers["photos"] if photo["result"] != "not run"]
-    right = sum(photo["result"] == "passed" for photo in asked)
-    text = f"{right} of {len(answers['photos'])} photos as expected, on {answers.get('device')}"
-    yield f"  {answers['result']}: {answers.get('reason', text)}"
-    for photo in answers["photos"]:
-        if photo["reasons"]:
-            yield f"  {photo['image']}: {photo['result']}: {'; '.join(photo['reasons'])}"
-
-
-def _free_of(values: Mapping[str, Any]) -> str:
-    total, free = values["memory_bytes"], values[_FREE]
-    if total is None:
-        return "unknown"
-    return f"{_gigabytes(free)} of {_gigabytes(total)} free"
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / _GB:.1f} GB" if count >= _GB / 10 else f"{count / 1e6:.0f} MB"
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

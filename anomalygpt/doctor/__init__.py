@@ -1,0 +1,1 @@
+"""`anomalygpt doctor`: whether this installation and this machine are fine."""

@@ -1,0 +1,164 @@
+"""Processes that prepare batches ahead of the training process.
+
+Each has a pipe of its own, through which its batches come whole: no shared memory, which
+containers have little of, and no queue that a process can leave locked. A worker that dies ends
+its pipe, so nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from typing import Any, Protocol, TypeVar
+
+import cv2
+import torch
+
+from anomalygpt.errors import WorkerError
+
+Item = TypeVar("Item", covariant=True)
+
+# Items that a worker makes before the first of them is asked for.
+AHEAD = 2
+# Seconds after which whoever waits looks whether the run is to stop.
+PATIENCE = 0.2
+
+
+class Source(Protocol[Item]):
+    """Makes items by number; it is copied into every worker."""
+
+    def __getitem__(self, number: int) -> Item: ...
+
+
+def prepared(
+    source: Source[Item],
+    numbers: Sequence[int],
+    workers: int,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[Item]:
+    """The items in order, made ahead by worker processes.
+
+    Args:
+        source: must go through pickle, its items as well.
+        numbers: of the items.
+        workers: processes; 0 makes each item here when it is asked for.
+        stopping: asked while waiting; True ends the iteration early.
+
+    Raises:
+        WorkerError: a worker was killed.
+        RuntimeError: making an item failed; with the worker's traceback.
+    """
+    if not workers:
+        yield from (source[number] for number in numbers)
+        return
+    pool = [_Worker(source) for _ in range(min(workers, len(numbers)))]
+    try:
+        for place, number in enumerate(numbers[: AHEAD * len(pool)]):
+            pool[place % len(pool)].ask(number)
+        for place in range(len(numbers)):
+            worker = pool[place % len(pool)]
+            while not worker.is_ready():
+                if stopping():
+                    return
+            item = worker.take()
+            later = place + AHEAD * len(pool)
+            if later < len(numbers):
+                worker.ask(numbers[later])
+            yield item
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+class _Worker:
+    """One process and our end of its pipe."""
+
+    def __init__(self, source: Source[Any]) -> None:
+        # A forked process hangs on the thread pools that OpenCV and torch hold here.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, source), daemon=True)
+        # Started later, it would unblock the signals again.
+        resource_tracker.ensure_running()
+        # Workers outlive a signal to the whole group: what is blocked here stays blocked in them.
+        with _blocked(signal.SIGINT, signal.SIGTERM):
+            self._process.start()
+        # Ours alone is left: the pipe ends with the process.
+        theirs.close()
+
+    def ask(self, number: int) -> None:
+        with suppress(OSError):  # it has died: `take` says so
+            self._pipe.send(number)
+
+    def is_ready(self) -> bool:
+        """Wait a moment for an item, or for the end of the process."""
+        try:
+            return self._pipe.poll(PATIENCE)
+        except OSError:
+            return True
+
+    def take(self) -> Any:
+        try:
+            found = pickle.loads(self._pipe.recv_bytes())  # from our own process
+        except (EOFError, OSError):
+            raise WorkerError(self._last_words()) from None
+        if isinstance(found, _Failure):
+            raise RuntimeError(f"a worker failed:\n{found.traceback}")
+        return found
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.kill()  # Ctrl-C and SIGTERM are blocked in it
+        self._process.join()
+
+    def _last_words(self) -> str:
+        self._process.join(5)
+        code = self._process.exitcode or 0
+        how = f"ended with status {code}"
+        if code < 0:
+            with suppress(ValueError):
+                how = f"was killed by {signal.Signals(-code).name}"
+        return (
+            f"a process that prepares photos {how}, as happens when memory runs out; give fewer "
+            "--workers or a smaller --batch-size"
+        )
+
+
+@contextmanager
+def _blocked(*signals: signal.Signals) -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+class _Failure:
+    def __init__(self, told: str) -> None:
+        self.traceback = told
+
+
+def _work(pipe: Connection, source: Source[Any]) -> None:
+    """What a worker does: numbers in, items out, until the training process closes the pipe."""
+    # Ctrl-C reaches the whole group; the training process ends its workers itself, after saving.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    with suppress(EOFError, OSError):
+        while True:
+            number = pipe.recv()
+            try:
+                item: Any = source[number]
+            except Exception:
+                item = _Failure(traceback.format_exc())
+            # Plain pickle: the one of multiprocessing would put tensors into shared memory.
+            pipe.send_bytes(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
