@@ -12,8 +12,8 @@ cd "$root"
 
 # What torch and the rest take on disk, and what is fetched for them, in GB. On Linux the package
 # registry's torch brings its CUDA libraries.
-cuda_gb=6.6 cuda_fetched_gb=2.9
-cpu_gb=1.9 cpu_fetched_gb=0.6
+cuda_gb=6.7 cuda_fetched_gb=3.3
+cpu_gb=2.0 cpu_fetched_gb=0.5
 
 fail() {
     printf 'anomalygpt: %s\n' "$*" >&2
@@ -99,7 +99,7 @@ announce() {
     require_space "$environment" "$gb"
     echo "Installing AnomalyGPT${extras:+ with [$extras]} into $environment: about $fetched GB are fetched and $gb GB written, in a few minutes"
     if [ "$gb" = "$cuda_gb" ] && ! has_gpu; then
-        echo "(No NVIDIA GPU was found: README tells how to install a torch of a quarter of that size instead.)"
+        echo "(No NVIDIA GPU was found: README tells how to install a torch without CUDA, for less than a third of that.)"
     fi
 }
 

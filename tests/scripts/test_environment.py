@@ -62,10 +62,10 @@ def test_how_much_is_fetched_and_written_is_said_before(tmp_path: Path) -> None:
         "has_gpu() { false; }; torch=$1; announce"
     )
     large = sourced(f"set -- ''; {say}").stdout
-    assert "2.9 GB are fetched and 6.6 GB written" in large
+    assert "3.3 GB are fetched and 6.7 GB written" in large
     assert "README" in large
     small = sourced(f"set -- torch==2.14.1+cpu; {say}").stdout
-    assert "0.6 GB are fetched and 1.9 GB written" in small
+    assert "0.5 GB are fetched and 2.0 GB written" in small
     assert "README" not in small
 
 
