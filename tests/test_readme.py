@@ -88,6 +88,7 @@ def test_the_readme_snippets_run(
 # What no test can run, by a word of the block, and why.
 NOT_RUN = {
     "demo.sh": "installs packages from a registry",
+    "--index-url": "installs torch from a registry of its own",
     "convert": "needs the published weights, 30 GB that have licences of their own",
     "train_mvtec.sh": "needs the model of the block before",
     "evaluate": "needs the model of an earlier block",
