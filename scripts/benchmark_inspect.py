@@ -41,7 +41,7 @@ from anomalygpt.evaluation.provenance import machine, peak_memory_mb
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.image_io import load_image
 from anomalygpt.language_model import LanguageModel
-from anomalygpt.model import VERDICT_OPTIONS
+from anomalygpt.generation import VERDICT_OPTIONS
 from anomalygpt.preprocessing import preprocess
 from anomalygpt.progress import with_bar
 from decoder import DEFAULT_CATEGORY, MemoryBank

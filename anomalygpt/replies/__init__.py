@@ -1,0 +1,76 @@
+"""Answers to questions about a result, from the result: pure functions, no model.
+
+What a question asks (`questions`, in other languages `languages`), what the result says to it
+(`sentences`), and whether what a model says freely is borne out by the result (`support`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anomalygpt.replies import foreign, sentences
+from anomalygpt.replies.questions import Asked, understand
+from anomalygpt.replies.support import supports
+from anomalygpt.results import Inspection
+
+__all__ = ["Asked", "Reply", "declined", "reply_to", "supports", "understand"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer from the result.
+
+    Attributes:
+        text: for people, in the language of the question where that is known.
+        in_english: the same, for the language model that reads the conversation.
+        question: what the language model reads instead of a question that is not English; None
+            for the question as it was asked.
+    """
+
+    text: str
+    in_english: str
+    question: str | None = None
+
+
+_IN_ENGLISH = {
+    "ok": "Is the part OK?",
+    "where": "Where is the defect?",
+    "count": "How many defects are there?",
+}
+
+
+def reply_to(
+    asked: Sequence[Asked], inspection: Inspection, *, declining: bool = False
+) -> Reply | None:
+    """The answer that the result gives; None where a language model has to answer.
+
+    Args:
+        asked: from `understand`.
+        inspection: the result.
+        declining: True declines what no result can tell, in a sentence; False leaves a question
+            that asks for such a thing to the language model.
+    """
+    if not asked or inspection.is_anomalous is None:
+        return None
+    if asked[0].language != "en":
+        return _foreign(asked[0], inspection)
+    intents = {each.intent for each in asked}
+    if intents <= {"social"} or intents <= {"open"}:
+        return None
+    if not declining and intents & {"open", "beyond"}:
+        return None
+    answer = {**sentences.ANSWERS, "beyond": sentences.beyond, "open": sentences.beyond}
+    text = sentences.join([answer[each.intent](each, inspection) for each in asked])
+    return Reply(text, text)
+
+
+def declined(inspection: Inspection) -> str:
+    """What is said instead of an answer that the result does not bear out."""
+    return sentences.beyond(Asked("beyond", ""), inspection)
+
+
+def _foreign(asked: Asked, inspection: Inspection) -> Reply:
+    english = sentences.ANSWERS[asked.intent](Asked(asked.intent, ""), inspection)
+    text = foreign.sentences(asked.language, asked.intent, inspection)
+    return Reply(text or f"{foreign.SPEAKS_ENGLISH} {english}", english, _IN_ENGLISH[asked.intent])
