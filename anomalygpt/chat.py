@@ -10,7 +10,7 @@ from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.replies import Reply, declined, reply_to, supports, understand
+from anomalygpt.replies import Reply, declined, is_free, reply_to, supports, understand
 from anomalygpt.results import Inspection
 from anomalygpt.verdict import judge
 
@@ -89,7 +89,8 @@ class Chat:
         is_narrow = self._assistant.is_narrow
         asked = understand(question)
         reply = None
-        if is_narrow or not {each.intent for each in asked} & {"open", "beyond", "social"}:
+        # The verdict is only asked for where it is needed.
+        if is_narrow or not is_free(asked):
             reply = reply_to(asked, self.inspection, declining=is_narrow)
         if reply is not None:
             return self._given(question, reply)

@@ -14,7 +14,7 @@ from anomalygpt.replies.questions import Asked, understand
 from anomalygpt.replies.support import supports
 from anomalygpt.results import Inspection
 
-__all__ = ["Asked", "Reply", "declined", "reply_to", "supports", "understand"]
+__all__ = ["Asked", "Reply", "declined", "is_free", "reply_to", "supports", "understand"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Reply:
     question: str | None = None
 
 
+# What a language model may answer in its own words.
+_FREE = frozenset(("social", "beyond", "open"))
+
 _IN_ENGLISH = {
     "ok": "Is the part OK?",
     "where": "Where is the defect?",
@@ -48,21 +51,23 @@ def reply_to(
     Args:
         asked: from `understand`.
         inspection: the result.
-        declining: True declines what no result can tell, in a sentence; False leaves a question
-            that asks for such a thing to the language model.
+        declining: True answers courtesies, and declines what no result can tell, in a sentence;
+            False leaves such questions to the language model.
     """
     if not asked or inspection.is_anomalous is None:
         return None
     if asked[0].language != "en":
         return _foreign(asked[0], inspection)
     intents = {each.intent for each in asked}
-    if intents <= {"social"} or intents <= {"open"}:
+    if intents <= {"open"} or (not declining and intents & _FREE):
         return None
-    if not declining and intents & {"open", "beyond"}:
-        return None
-    answer = {**sentences.ANSWERS, "beyond": sentences.beyond, "open": sentences.beyond}
-    text = sentences.join([answer[each.intent](each, inspection) for each in asked])
+    text = sentences.join([sentences.ANSWERS[each.intent](each, inspection) for each in asked])
     return Reply(text, text)
+
+
+def is_free(asked: Sequence[Asked]) -> bool:
+    """Whether a question asks for something that the result does not tell."""
+    return any(each.intent in _FREE for each in asked)
 
 
 def declined(inspection: Inspection) -> str:

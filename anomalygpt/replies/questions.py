@@ -193,7 +193,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         "part",
         r"\bwhat (?:is|am i|are we) (?:it|this|that|the (?:part|object|product|thing|item)"
         r"|looking at|in (?:the|this) (?:photo|image|picture)|shown)$"
-        r"|\b(?:what|which) (?:part|product|object|item|component) is (?:it|this|that)\b|\bdescribe (?:the|this) (?:part|object|photo|image"
+        r"|\b(?:what|which) (?:part|product|object|item|component) is (?:it|this|that)\b"
+        r"|\bdescribe (?:the|this) (?:part|object|photo|image"
         r"|picture|product)\b|\bwhat (?:does|is in) (?:the|this) (?:photo|image|picture)\b"
         r"|\bwhat does (?:it|the (?:photo|image|picture)) show\b",
     ),
@@ -325,7 +326,7 @@ def _strangers(words: str, intent: str) -> list[str]:
         and not (asks is not None and asks.search(word))
     ]
     named = _PART_NAME.findall(words)
-    own = next((name.split() for name in named if {*name.split()} & {*strange}), [])
+    own: list[str] = next((name.split() for name in named if {*name.split()} & {*strange}), [])
     return [word for word in strange if word not in own]
 
 

@@ -47,10 +47,17 @@ def reservation(inspection: Inspection) -> str:
         parts.insert(0, NO_REFERENCE)
     sure = how_sure(inspection)
     if sure == FAIRLY_SURE:
-        parts.append(f"I am only fairly sure ({_probability(inspection)}).")
+        escape = "" if inspection.is_anomalous else "; faint damage can escape me"
+        parts.append(f"I am only fairly sure ({_probability(inspection)}){escape}.")
     elif sure == UNSURE:
         parts.append(f"This is unsure ({_probability(inspection)}): look for yourself.")
     return " ".join(parts)
+
+
+def _warned(text: str, inspection: Inspection) -> str:
+    """The text with its reservation, where that is more than an "only fairly sure"."""
+    plain = how_sure(inspection) == FAIRLY_SURE and set(inspection.cautions) <= {DESCRIPTION_UNREAD}
+    return text if plain else _with_reservation(text, inspection)
 
 
 def _probability(inspection: Inspection) -> str:
@@ -131,7 +138,8 @@ def percentage(asked: Asked, inspection: Inspection) -> str:
     """Without a word of what: the probability, and the share of the photo."""
     if not inspection.references:
         return f"{coverage(asked, inspection)} {NO_REFERENCE}"
-    return f"{_capital(_probability(inspection))} ({how_sure(inspection)}). {coverage(asked, inspection)}"
+    first = f"{_capital(_probability(inspection))} ({how_sure(inspection)})."
+    return f"{first} {coverage(asked, inspection)}"
 
 
 def why(asked: Asked, inspection: Inspection) -> str:
@@ -142,7 +150,7 @@ def why(asked: Asked, inspection: Inspection) -> str:
             f" The strongest has score {inspection.regions[0].score:.2f}; a region is marked from "
             f"{inspection.level:.2f} on."
         )
-    return _with_reservation(text, inspection)
+    return _warned(text, inspection)
 
 
 # --- what and where -----------------------------------------------------------------------------
@@ -219,8 +227,8 @@ def coverage(asked: Asked, inspection: Inspection) -> str:
 def severity(asked: Asked, inspection: Inspection) -> str:
     facts = facts_of_inspection(inspection)
     if facts.severity is None:
-        return _with_reservation(f"{_capital(found(inspection))}.", inspection)
-    return _with_reservation(
+        return _warned(f"{_capital(found(inspection))}.", inspection)
+    return _warned(
         f"By the area alone it is {facts.severity}: {percent(facts.total_fraction)} of the photo "
         "stands out. What that means for the use of the part, a photo cannot tell.",
         inspection,
@@ -236,15 +244,15 @@ def cell(asked: Asked, inspection: Inspection) -> str:
     if lying:
         which = f"region{'s' if len(lying) > 1 else ''} {join_words(lying)}"
         lies = "lies" if len(lying) == 1 else "lie"
-        return _with_reservation(f"The {name} is not fine: {which} {lies} there.", inspection)
+        return _warned(f"The {name} is not fine: {which} {lies} there.", inspection)
     if reaching:
         which = f"region{'s' if len(reaching) > 1 else ''} {join_words(reaching)}"
         reaches = "reaches" if len(reaching) == 1 else "reach"
         places = join_words([facts.defects[int(n) - 1].place for n in reaching])
         text = f"The {name} is affected: {which}, at the {places}, {reaches} into it."
-        return _with_reservation(text, inspection)
+        return _warned(text, inspection)
     rest = f"; {found(inspection)}" if facts.defects else ", like the rest"
-    return _with_reservation(f"The {name} looks fine{rest}.", inspection)
+    return _warned(f"The {name} looks fine{rest}.", inspection)
 
 
 def _numbered(facts: Facts, chosen: Callable[[int], bool]) -> list[str]:
@@ -254,7 +262,7 @@ def _numbered(facts: Facts, chosen: Callable[[int], bool]) -> list[str]:
 def clean(asked: Asked, inspection: Inspection) -> str:
     facts = facts_of_inspection(inspection)
     if not facts.cells:
-        return _with_reservation(f"{_capital(found(inspection))}, anywhere.", inspection)
+        return _warned(f"{_capital(found(inspection))}, anywhere.", inspection)
     if len(facts.cells) == 9:
         return "The regions reach every part of the photo."
     return f"The regions reach the {join_words(facts.cells)}; I see nothing elsewhere."
@@ -275,9 +283,7 @@ def kind(asked: Asked, inspection: Inspection) -> str:
 def reference(asked: Asked, inspection: Inspection) -> str:
     if not inspection.references:
         return f"{NO_REFERENCE} Give one and I can compare. So far {found(inspection)}."
-    return _with_reservation(
-        f"Compared with {_basis(inspection)}, {found(inspection)}.", inspection
-    )
+    return _warned(f"Compared with {_basis(inspection)}, {found(inspection)}.", inspection)
 
 
 def method(asked: Asked, inspection: Inspection) -> str:
@@ -305,7 +311,7 @@ def report(asked: Asked, inspection: Inspection) -> str:
         f"Report on {inspection.image or 'the photo'}.",
         f"Verdict: {verdict}" + (f" ({_probability(inspection)}, {sure})." if sure else "."),
         f"Compared with: {', '.join(inspection.references) or 'nothing'}.",
-        f"Regions: {where(asked, inspection)}",
+        where(asked, inspection),
         coverage(asked, inspection) if inspection.regions else "",
         " ".join(inspection.cautions),
     ]
@@ -320,15 +326,15 @@ def part(asked: Asked, inspection: Inspection) -> str:
         text = f"You described it so: {told} What the comparison shows: {found(inspection)}."
     else:
         text = f"I was not told what part it is, and only compare photos: {found(inspection)}."
-    return _with_reservation(text, inspection)
+    return _warned(text, inspection)
 
 
 def colour(asked: Asked, inspection: Inspection) -> str:
     told = _told(inspection)
     start = f"You described the part so: {told} " if told else ""
     return (
-        f"{start}I compare with good parts and do not name colours; please see the photo. A colour "
-        f"that good parts do not have would stand out: {found(inspection)}."
+        f"{start}I compare with good parts and do not name colours; please see the photo. What I "
+        f"can say: {found(inspection)}."
     )
 
 
@@ -345,6 +351,19 @@ def beyond(asked: Asked, inspection: Inspection) -> str:
     return (
         f"The photo and its comparison cannot tell {whether}; what they show: {found(inspection)}."
     )
+
+
+def social(asked: Asked, inspection: Inspection) -> str:
+    """For courtesies, and for who asks what this is."""
+    offer = "Ask me whether something is wrong with the part, where, and how sure that is."
+    words = {*asked.words.split()}
+    if words & {"thanks", "thank", "cheers", "helps", "helpful", "work", "job", "well", "perfect"}:
+        return "My pleasure."
+    if words & {"bye", "goodbye", "see", "night", "until", "all", "everything", "done", "nice"}:
+        return "Goodbye."
+    if words & {"you", "your", "yourself", "talking"}:
+        return f"I am an inspection assistant: a program that compares photos of parts. {offer}"
+    return f"Hello. {offer}"
 
 
 ANSWERS: dict[str, Callable[[Asked, Inspection], str]] = {
@@ -372,6 +391,9 @@ ANSWERS: dict[str, Callable[[Asked, Inspection], str]] = {
     "report": report,
     "part": part,
     "colour": colour,
+    "beyond": beyond,
+    "open": beyond,
+    "social": social,
 }
 
 
