@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalygpt.certainty import UNSURE, how_sure
+from anomalygpt.certainty import QUITE_SURE, how_sure
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.languages import LANGUAGES, SPEAKS_ENGLISH, place_names
 from anomalygpt.results import Inspection
@@ -39,6 +39,6 @@ def sentences(language: str, intent: str, inspection: Inspection) -> str | None:
         parts.append(phrases.number.format(n=count, places=phrases.comma.join(places)))
     if not inspection.references:
         parts.append(phrases.guess)
-    elif how_sure(inspection) == UNSURE:
+    elif how_sure(inspection) != QUITE_SURE:
         parts.append(phrases.unsure)
     return ("" if language in _UNSPACED else " ").join(parts)

@@ -65,7 +65,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="Das Teil ist nicht in Ordnung.",
         number="Auffällige Stellen: {n} ({places}).",
         guess="Es gab kein Foto eines guten Teils zum Vergleich: das ist geraten.",
-        unsure="Das ist unsicher, bitte selbst nachsehen.",
+        unsure="Ganz sicher ist das nicht; bitte selbst nachsehen.",
         places=(
             *("oben links", "oben", "oben rechts", "links", "Mitte", "rechts"),
             *("unten links", "unten", "unten rechts"),
@@ -85,7 +85,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="La pièce n'est pas correcte.",
         number="Zones anormales : {n} ({places}).",
         guess="Il n'y avait aucune photo d'une bonne pièce pour comparer : c'est une supposition.",
-        unsure="Ce n'est pas sûr, veuillez vérifier vous-même.",
+        unsure="Ce n'est pas tout à fait sûr ; veuillez vérifier vous-même.",
         places=(
             *("en haut à gauche", "en haut", "en haut à droite", "à gauche", "au centre"),
             *("à droite", "en bas à gauche", "en bas", "en bas à droite"),
@@ -105,7 +105,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="La pieza no está bien.",
         number="Zonas anómalas: {n} ({places}).",
         guess="No había ninguna foto de una pieza buena para comparar: es una suposición.",
-        unsure="No es seguro; compruébelo usted mismo.",
+        unsure="No es del todo seguro; compruébelo usted mismo.",
         places=(
             *("arriba a la izquierda", "arriba", "arriba a la derecha", "a la izquierda"),
             *("en el centro", "a la derecha", "abajo a la izquierda", "abajo"),
@@ -121,7 +121,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="这个零件有问题。",
         number="异常区域：{n} 处（{places}）。",
         guess="没有合格品的照片可供比较：这只是猜测。",
-        unsure="结果不确定，请亲自查看。",
+        unsure="结果并非完全确定，请亲自查看。",
         places=("左上", "上方", "右上", "左侧", "中间", "右侧", "左下", "下方", "右下"),
         comma="、",
     ),
@@ -134,7 +134,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="この部品には問題があります。",
         number="異常な箇所：{n}か所（{places}）。",
         guess="比較できる良品の写真がなかったため、これは推測です。",
-        unsure="確実ではありません。ご自身で確認してください。",
+        unsure="完全に確実ではありません。ご自身でも確認してください。",
         places=("左上", "上", "右上", "左", "中央", "右", "左下", "下", "右下"),
         comma="、",
     ),
@@ -147,7 +147,7 @@ LANGUAGES: dict[str, Phrases] = {
         bad="이 부품에 문제가 있습니다.",
         number="이상 영역: {n}곳({places}).",
         guess="비교할 양품 사진이 없었으므로 이것은 추측입니다.",
-        unsure="확실하지 않으니 직접 확인해 주세요.",
+        unsure="완전히 확실하지는 않으니 직접 확인해 주세요.",
         places=(
             *("왼쪽 위", "위", "오른쪽 위", "왼쪽", "가운데", "오른쪽"),
             *("왼쪽 아래", "아래", "오른쪽 아래"),

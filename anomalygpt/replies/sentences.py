@@ -106,7 +106,9 @@ def ok(asked: Asked, inspection: Inspection) -> str:
 
 def advice(asked: Asked, inspection: Inspection) -> str:
     facts = facts_of_inspection(inspection)
-    if not inspection.is_anomalous:
+    if how_sure(inspection) in ("", UNSURE):
+        text = f"Do not decide by this result alone: {found(inspection)}."
+    elif not inspection.is_anomalous:
         text = "By the photo you can accept it: I see nothing that stands out."
     elif facts.severity == "minor":
         text = f"Take a closer look before you accept it: {found(inspection)}, of minor extent."
@@ -300,7 +302,8 @@ def method(asked: Asked, inspection: Inspection) -> str:
 def score(asked: Asked, inspection: Inspection) -> str:
     return (
         f"The score of the photo is {inspection.anomaly_score:.2f}: 0 where all is as in a good "
-        f"part, and 1 at most. A region is marked from {inspection.level:.2f} on; {found(inspection)}."
+        f"part, and 1 at most. A region is marked from {inspection.level:.2f} on; "
+        f"{found(inspection)}."
     )
 
 

@@ -14,9 +14,11 @@ from anomalygpt.dialogue import Dialogue
 from anomalygpt.errors import ConfigError, ConversationTooLongError
 from decoder import MemoryBank
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 SHORT = GenerationOptions(max_new_tokens=6)
+FREE, FREE_TOO = (
+    "Who made it?",
+    "How heavy is it?",
+)  # what no result tells: the language model answers
 TOLD = "This is a photo of a disc, which should be round."
 PHOTOS = ["good.png", "other.png", "stained.png", "plain.jpg"]
 
@@ -108,12 +110,12 @@ def test_both_verdicts_begin_with_their_word(
 def test_the_verdict_is_the_first_turn(assistant, chat, parts, bank, asked) -> None:
     found = chat.judge()
     assert chat.history == [(ANOMALY_QUESTION, found.answer)]
-    said = chat.ask("Where is it?", SHORT)
-    assert chat.history == [(ANOMALY_QUESTION, found.answer), ("Where is it?", said)]
-    assert asked == [ANOMALY_QUESTION, "Where is it?"]
+    said = chat.ask(FREE, SHORT)
+    assert chat.history == [(ANOMALY_QUESTION, found.answer), (FREE, said)]
+    assert asked == [ANOMALY_QUESTION, FREE]
     # The model reads the verdict before the question: later answers go with it.
     unjudged = assistant.chat(parts / "stained.png", bank)
-    unjudged.ask("Where is it?", SHORT)
+    unjudged.ask(FREE, SHORT)
     read = chat.tokens_processed - unjudged.tokens_processed
     assert read > len(assistant.language_model.encode(ANOMALY_QUESTION))
 
@@ -123,9 +125,9 @@ def test_the_finding_is_kept(assistant, parts, bank, asked, encoded) -> None:
     found = chat.judge()
     read = chat.tokens_processed
     assert chat.inspection is found
-    chat.ask("Where is it?", SHORT)
+    chat.ask(FREE, SHORT)
     assert chat.inspection is found
-    assert asked == [ANOMALY_QUESTION, "Where is it?"]
+    assert asked == [ANOMALY_QUESTION, FREE]
     assert chat.tokens_processed > read
     assert encoded == [1]
 
@@ -144,17 +146,17 @@ def test_the_verdict_replaces_an_older_finding(chat, asked) -> None:
 
 
 def _ask(chat: Chat) -> None:
-    chat.ask("Where is it?", SHORT)
+    chat.ask(FREE, SHORT)
 
 
 def _stop_early(chat: Chat) -> None:
-    stream = chat.stream("Where is it?", SHORT)
+    stream = chat.stream(FREE, SHORT)
     next(stream)
     stream.close()
 
 
 def _never_listen(chat: Chat) -> None:
-    chat.stream("Where is it?", SHORT)
+    chat.stream(FREE, SHORT)
 
 
 @pytest.mark.parametrize("begin", [_ask, _stop_early, _never_listen, Chat.judge])
@@ -164,7 +166,7 @@ def test_no_verdict_after_a_question(chat, asked, begin) -> None:
     with pytest.raises(ConfigError, match="first turn"):
         chat.judge()
     assert (chat.history, asked, chat.tokens_processed) == (history, questions, read)
-    assert isinstance(chat.ask("What now?", SHORT), str)
+    assert isinstance(chat.ask(FREE_TOO, SHORT), str)
 
 
 def test_a_verdict_after_a_question_that_was_refused(assistant, chat, parts, bank) -> None:
@@ -190,11 +192,11 @@ def test_beginning_anew_encodes_nothing(assistant, parts, bank, encoded) -> None
     chat = assistant.chat(parts / "stained.png", bank)
     assert encoded == [1]
     found = chat.judge()
-    said = chat.ask("Where is it?", SHORT)
+    said = chat.ask(FREE, SHORT)
     again = chat.restart()
     assert (again.history, again.tokens_processed) == ([], 0)
     same(again.judge(), found)
-    assert again.ask("Where is it?", SHORT) == said
+    assert again.ask(FREE, SHORT) == said
     assert again.history == chat.history
     assert encoded == [1]
 
@@ -204,11 +206,11 @@ def test_beginning_anew_leaves_the_old_conversation(chat) -> None:
     history, read = list(chat.history), chat.tokens_processed
     again = chat.restart()
     again.judge()
-    again.ask("What now?", SHORT)
+    again.ask(FREE_TOO, SHORT)
     assert (chat.history, chat.tokens_processed) == (history, read)
     alone = chat.restart()
     alone.judge()
-    assert chat.ask("Where is it?", SHORT) == alone.ask("Where is it?", SHORT)
+    assert chat.ask(FREE, SHORT) == alone.ask(FREE, SHORT)
 
 
 # --- the description ---------------------------------------------------------------------------
@@ -217,11 +219,11 @@ def test_beginning_anew_leaves_the_old_conversation(chat) -> None:
 def test_the_description_goes_before_the_verdict_only(assistant, parts, bank, asked) -> None:
     chat = assistant.chat(parts / "good.png", bank, description=f" {TOLD}\n")
     found = chat.judge()
-    chat.ask("Where is it?", SHORT)
-    assert asked == [f"{TOLD} {ANOMALY_QUESTION}", "Where is it?"]
+    chat.ask(FREE, SHORT)
+    assert asked == [f"{TOLD} {ANOMALY_QUESTION}", FREE]
     assert found.question == f"{TOLD} {ANOMALY_QUESTION}"
     # The history holds what was asked, without what was told before it.
-    assert [question for question, _ in chat.history] == [ANOMALY_QUESTION, "Where is it?"]
+    assert [question for question, _ in chat.history] == [ANOMALY_QUESTION, FREE]
     asked.clear()
     chat.restart().judge()
     assert asked == [f"{TOLD} {ANOMALY_QUESTION}"]
@@ -233,5 +235,5 @@ def test_the_description_goes_before_the_first_question_only(
 ) -> None:
     chat = assistant.chat(parts / "good.png", bank, description=TOLD)
     begin(chat)
-    chat.ask("What now?", SHORT)
-    assert asked == [f"{TOLD} Where is it?", "What now?"]
+    chat.ask(FREE_TOO, SHORT)
+    assert asked == [f"{TOLD} {FREE}", FREE_TOO]

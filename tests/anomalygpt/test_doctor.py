@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anomalygpt import AnomalyGPT, GenerationOptions, pretrained
+from anomalygpt import AnomalyGPT, pretrained
 from anomalygpt.doctor import examination as doctor
 from anomalygpt.doctor import report
 from anomalygpt.errors import AnomalyGPTError, CheckpointError
@@ -26,13 +26,6 @@ from anomalygpt.known_answers import (
     load_known_answers,
     some_of,
 )
-
-VERDICT = GenerationOptions(max_new_tokens=10)
-
-
-@pytest.fixture(autouse=True)
-def _short(short_verdicts) -> None:
-    """Random models talk on until they are cut."""
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +44,7 @@ def examples(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sound(assistant_folder: Path, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny assistant with its known answers; do not write into it."""
     folder = shutil.copytree(assistant_folder, tmp_path_factory.mktemp("sound") / "tiny")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anomalygpt.model.VERDICT_OPTIONS", VERDICT)
-        answers = known_answers(AnomalyGPT.from_pretrained(folder, device="cpu"), examples)
+    answers = known_answers(AnomalyGPT.from_pretrained(folder, device="cpu"), examples)
     (folder / KNOWN_ANSWERS).write_text(json.dumps(answers))
     return folder
 
