@@ -8,8 +8,13 @@ from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.words import answer_words, plain
 from anomalygpt.results import Inspection
 from simulation.anomaly import PLACES
+from simulation.dialogues.facts import SEVERITY_LIMITS, SIZE_LIMITS
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# Words for what is measured; the templates of answers have braces in their place.
+_MEASURES = [*PLACES, *(word for word, _ in SIZE_LIMITS), *(word for word, _ in SEVERITY_LIMITS)]
+_MEASURED = frozenset(_NUMBERS) | frozenset(plain(" ".join(_MEASURES)).split())
+_MEASURED |= {"upper", "lower", "middle", "centre"}
 _NAMES = (
     ("upper", "top"),
     ("lower", "bottom"),
@@ -43,7 +48,7 @@ def supports(inspection: Inspection, answer: str) -> bool:
         answer: the language model's words.
     """
     words = plain(answer)
-    if not words or not {*words.split()} <= answer_words() | {*_NUMBERS} | _digits(words):
+    if not words or not {*words.split()} <= answer_words() | _MEASURED | _digits(words):
         return False
     claims = [
         plain(sentence)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from anomalygpt import AnomalyGPT, GenerationOptions, Inspection
 from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.dialogue import Dialogue
 from anomalygpt.errors import ConfigError, ConversationTooLongError
+from anomalygpt.replies import reply_to, understand
 from decoder import MemoryBank
 
 SHORT = GenerationOptions(max_new_tokens=6)
@@ -237,3 +240,137 @@ def test_the_description_goes_before_the_first_question_only(
     begin(chat)
     chat.ask(FREE_TOO, SHORT)
     assert asked == [f"{TOLD} {FREE}", FREE_TOO]
+
+
+# --- answers from the result -------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(build_assistant) -> AnomalyGPT:
+    """An assistant whose language model knows little but inspections."""
+    made = build_assistant()
+    language_model = dataclasses.replace(made.config.language_model, narrow=True)
+    made.config = dataclasses.replace(made.config, language_model=language_model)
+    return made
+
+
+PLAIN = ["ok?", "how many?", "Where is it?", "Is there any anomaly in the image?", "report"]
+
+
+@pytest.mark.parametrize("question", PLAIN)
+def test_the_result_answers_without_the_language_model(chat, question: str) -> None:
+    found = chat.judge()
+    read = chat.tokens_processed
+    said = chat.ask(question)
+    assert chat.tokens_processed == read
+    assert chat.history[-1] == (question, said)
+    assert said == reply_to(understand(question), found).text
+
+
+def test_later_answers_of_the_model_know_of_it(assistant, parts, bank) -> None:
+    """A given turn is read as one that the model wrote: the same cache, token by token."""
+    given = assistant.chat(parts / "stained.png", bank)
+    given.judge()
+    said = given.ask("how many?")
+    given.ask(FREE, SHORT)
+    apart = assistant.open_dialogue(given._evidence)
+    apart.remember(ANOMALY_QUESTION, given.history[0][1])
+    apart.remember("how many?", said)
+    apart.ask(FREE)
+    assert apart.answer(SHORT, apart.leading_word()) == given.history[-1][1]
+    assert apart.tokens_processed == given.tokens_processed
+    without = assistant.chat(parts / "stained.png", bank)
+    without.judge()
+    without.ask(FREE, SHORT)
+    assert without.tokens_processed < given.tokens_processed
+
+
+def test_a_full_conversation_still_tells_the_result(assistant, parts, bank) -> None:
+    chat = assistant.chat(parts / "stained.png", bank)
+    chat.judge()
+    for _ in range(30):
+        chat.ask("report")
+    with pytest.raises(ConversationTooLongError):
+        chat.ask(FREE, SHORT)
+    turns = len(chat.history)
+    assert "stand" in chat.ask("how many?") or "Zero" in chat.history[-1][1]
+    assert len(chat.history) == turns + 1
+
+
+def test_a_verdict_is_still_the_first_turn(chat) -> None:
+    chat.ask("ok?")
+    with pytest.raises(ConfigError, match="first turn"):
+        chat.judge()
+
+
+def test_whoever_stops_early_may_go_on(chat) -> None:
+    chat.judge()
+    stream = chat.stream("where?")
+    next(stream)
+    stream.close()
+    assert chat.history[-1][0] == "where?"
+    assert isinstance(chat.ask(FREE, SHORT), str)
+
+
+# --- a small language model --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", [FREE, "Is there a short circuit?", "Tell me a joke."])
+def test_a_narrow_model_declines_what_no_result_tells(narrow, parts, question: str) -> None:
+    chat = narrow.chat(parts / "stained.png", parts / "good.png")
+    found = chat.judge()
+    said = chat.ask(question, SHORT)
+    assert "cannot tell" in said
+    assert said == reply_to(understand(question), found, declining=True).text
+
+
+def test_a_narrow_models_nonsense_is_taken_back(narrow, parts) -> None:
+    """It may speak of the defect freely, but only what the result bears out is shown."""
+    question = "Does the anomaly look dramatic?"
+    chat = narrow.chat(parts / "stained.png", parts / "good.png")
+    chat.judge()
+    pieces = list(chat.stream(question, SHORT))
+    assert "".join(pieces) == chat.history[-1][1]
+    assert "cannot tell" in chat.history[-1][1]
+    dialogue = narrow.open_dialogue(chat._evidence)
+    for asked, answer in chat.history:
+        dialogue.remember(asked, answer)
+    # What was taken back has left no trace in the conversation.
+    dialogue.ask(question)
+    chat._dialogue.ask(question)
+    assert torch.allclose(
+        dialogue.probabilities().anomaly, chat._dialogue.probabilities().anomaly, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        TOLD,
+        "Das ist ein Foto einer Scheibe.",
+        "이것은 결함이 없어야 하는 원판입니다.",
+        "P/N 4711-B",
+    ],
+)
+def test_a_description_does_not_move_a_narrow_models_verdict(narrow, parts, description) -> None:
+    plain = narrow.inspect(parts / "stained.png", parts / "good.png")
+    told = narrow.inspect(parts / "stained.png", parts / "good.png", description=description)
+    assert told.anomaly_probability == plain.anomaly_probability
+    assert told.answer == plain.answer
+    assert told.description == description
+    assert told.question == ANOMALY_QUESTION
+    assert "description was not used" in told.cautions[-1]
+    assert not plain.cautions
+    chat = narrow.chat(parts / "stained.png", parts / "good.png", description=description)
+    assert chat.judge().anomaly_probability == plain.anomaly_probability
+    assert description in chat.ask("what is it?")
+
+
+def test_no_good_part_is_a_caution_everywhere(assistant, parts) -> None:
+    alone = assistant.inspect(parts / "good.png")
+    assert "this is a guess" in alone.cautions[0]
+    assert assistant.inspect(parts / "good.png", map_only=True).cautions == alone.cautions
+    chat = assistant.chat(parts / "good.png")
+    assert chat.judge().cautions == alone.cautions
+    assert alone.cautions[0] in chat.ask("ok?")
+    assert not assistant.inspect(parts / "good.png", parts / "other.png").cautions
