@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
-from anomalygpt.generation import VERDICT_OPTIONS, GenerationOptions, Word
+from anomalygpt.generation import GenerationOptions
+from anomalygpt.replies import Reply, declined, is_free, reply_to, supports, understand
 from anomalygpt.results import Inspection
+from anomalygpt.verdict import judge
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 class Chat:
     """Questions and answers about one photo, which was encoded when the chat began.
 
-    Made by `AnomalyGPT.chat`. Each chat has its own state; any number may run side by side.
+    What the result tells is answered from the result, so that no answer contradicts what is
+    drawn; the language model answers the rest. Made by `AnomalyGPT.chat`. Each chat has its own
+    state; any number may run side by side.
 
     Attributes:
         history: (question, answer) of the turns so far.
@@ -30,6 +34,7 @@ class Chat:
         self._assistant = assistant
         self._evidence = evidence
         self._dialogue = assistant.open_dialogue(evidence)
+        self._begun = False
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -46,17 +51,14 @@ class Chat:
         """
         if self._begun:
             raise ConfigError("the verdict is the first turn; begin a new chat, or `restart`")
-        question = self._evidence.first_question(ANOMALY_QUESTION)
-        self._dialogue.ask(question)
-        probability = float(self._dialogue.probabilities().anomaly[0])
-        word: Word = "yes" if probability > 0.5 else "no"
-        answer = self._dialogue.answer(VERDICT_OPTIONS, word)
+        found = judge(self._evidence, self._dialogue, self._assistant.card)[0]
+        self._begun = True
+        answer = found.answer or ""
+        self._dialogue.say(answer)
         self.history.append((ANOMALY_QUESTION, answer))
         # In the place of the cached property, which would ask a second time.
-        self.__dict__["inspection"] = self._evidence.inspection(
-            0, self._assistant.card, question=question, probability=probability, answer=answer
-        )
-        return self.inspection
+        self.__dict__["inspection"] = found
+        return found
 
     def restart(self) -> Chat:
         """A new conversation about the same photo, which is not encoded again."""
@@ -70,6 +72,10 @@ class Chat:
     def ask(self, question: str, options: GenerationOptions | None = None) -> str:
         """The whole answer to a question.
 
+        Args:
+            question: in English; in a few other languages the result alone is told.
+            options: length and sampling, where the language model answers.
+
         Raises:
             ConfigError: the question is empty.
             ConversationTooLongError: it does not fit any more; begin a new chat.
@@ -80,14 +86,48 @@ class Chat:
         """The answer piece by piece. Whoever stops early may go on with another question."""
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the photo")
-        asked = question if self._begun else self._evidence.first_question(question)
-        self._dialogue.ask(asked)
-        return self._answer(question, options or GenerationOptions())
+        is_narrow = self._assistant.is_narrow
+        asked = understand(question)
+        reply = None
+        # The verdict is only asked for where it is needed.
+        if is_narrow or not is_free(asked):
+            reply = reply_to(asked, self.inspection, declining=is_narrow)
+        if reply is not None:
+            return self._given(question, reply)
+        self._dialogue.ask(question if self._begun else self._evidence.first_question(question))
+        self._begun = True
+        answering = self._checked if is_narrow else self._answer
+        return answering(question, options or GenerationOptions())
 
-    @property
-    def _begun(self) -> bool:
-        """Whether a question was read, also one whose answer nobody waited for."""
-        return self.tokens_processed > 0
+    def _given(self, question: str, reply: Reply) -> Iterator[str]:
+        """An answer from the result, in one piece; the language model reads it later."""
+        asked = question if reply.question is None else reply.question
+        asked = asked if self._begun else self._evidence.first_question(asked)
+        self._dialogue.remember(asked, reply.in_english)
+        self._begun = True
+        return self._noted(question, reply.text)
+
+    def _noted(self, question: str, answer: str) -> Iterator[str]:
+        try:
+            yield answer
+        finally:
+            self.history.append((question, answer))
+
+    def _checked(self, question: str, options: GenerationOptions) -> Iterator[str]:
+        """The language model's answer where the result bears it out, else a sentence that says
+        what the result tells. Empty pieces come while it is being written."""
+        answer = shown = ""
+        try:
+            for piece in self._dialogue.stream(options, self._dialogue.leading_word()):
+                answer += piece
+                yield ""
+            if not supports(self.inspection, answer):
+                answer = declined(self.inspection)
+                self._dialogue.retract(answer)
+            shown = answer
+            yield shown
+        finally:
+            self.history.append((question, shown))
 
     def _answer(self, question: str, options: GenerationOptions) -> Iterator[str]:
         # Where the model is about to say yes or no, the mass of all spellings decides which, so

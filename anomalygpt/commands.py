@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from anomalygpt.certainty import how_sure
 from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
 from anomalygpt.image_io import list_images
@@ -173,12 +174,16 @@ def sentence(inspection: Inspection) -> str:
     """The findings on a photo in one line for a person."""
     name = inspection.image or "photo"
     if inspection.answer is not None and inspection.anomaly_probability is not None:
-        return f"{name}: {inspection.answer} (P(anomaly) {inspection.anomaly_probability:.2f})"
+        sure = how_sure(inspection)
+        number = f"(P(anomaly) {inspection.anomaly_probability:.2f}, {sure})" if sure else ""
+        parts = [f"{name}: {inspection.answer}", number, *inspection.cautions]
+        return " ".join(part for part in parts if part)
     places = Counter(region.location for region in inspection.regions)
     where = ", ".join(
         f"{place} ({count})" if count > 1 else place for place, count in places.items()
     )
-    return f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
+    score = f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
+    return ". ".join([score, *inspection.cautions])
 
 
 def _output_names(paths: Iterable[Path]) -> dict[Path, str]:

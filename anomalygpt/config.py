@@ -83,14 +83,20 @@ class LanguageModelConfig:
     Attributes:
         template: "vicuna_v0" as published, or "chat" for the tokenizer's own chat template.
         adapter: True when `language_model/adapter/` holds a LoRA that was not merged.
+        narrow: True for a small model that has read little but conversations about inspections.
+            Words it does not know would move its verdict, so it is asked without the user's
+            description; and what it says freely is shown only where the result bears it out.
     """
 
     template: Literal["vicuna_v0", "chat"] = "vicuna_v0"
     adapter: bool = False
+    narrow: bool = False
 
     def __post_init__(self) -> None:
         if self.template not in ("vicuna_v0", "chat"):
             raise ConfigError(f"template is 'vicuna_v0' or 'chat', got {self.template!r}")
+        if type(self.narrow) is not bool:
+            raise ConfigError(f"narrow is true or false, got {self.narrow!r}")
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,10 @@ class Dialogue:
         self._cache = DynamicCache()
         self._length = 0
         self._logits: Tensor | None = None
-        self._rows: list[AnswerText] | None = None
-        self._unread: list[int] = []  # tokens of the last answer that are not in the cache
+        self._rows: list[AnswerText] | None = None  # of the last answer; [] where it was given
+        self._unread: list[int] = []  # tokens of turns that are not in the cache yet
+        self._begun = False
+        self._asked_at = 0  # length of the cache when the last question was read
 
     def __len__(self) -> int:
         """Positions in the cache, per picture."""
@@ -63,20 +65,66 @@ class Dialogue:
             ConversationTooLongError: it does not fit any more; the dialogue stays as it was.
             ConfigError: a second question about several pictures at once.
         """
-        template = self._lm.template
-        if self._logits is None:
-            ids = self._lm.encode(template.first_turn(question))
-            self._check_space(self._prompt.shape[1] + len(ids))
-            text = self._embed([ids]).expand(self.batch, -1, -1)
-            self._read(torch.cat([self._prompt, text], dim=1))
-        else:
-            self._need_one_picture("a later question")
-            ended = self._rows is not None and self._rows[0].wrote_end
-            ids = self._unread + ([] if ended else self._lm.answer_end_ids)
-            ids = ids + self._lm.encode(template.later_turn(question))
-            self._check_space(self._length + len(ids))
-            self._read(self._embed([ids]))
+        ids = self._unread + self._question_ids(question)
+        # Before anything was read, the pictures stand in front.
+        prompt = 0 if self._length else self._prompt.shape[1]
+        self._check_space(self._length + prompt + len(ids))
+        text = self._embed([ids]).expand(self.batch, -1, -1)
+        self._read(torch.cat([self._prompt, text], dim=1) if prompt else text)
         self._rows = None
+        self._begun = True
+        self._asked_at = self._length
+
+    def say(self, answer: str) -> None:
+        """Answer the last question in given words; the model reads them with the next question.
+
+        Raises:
+            ConfigError: several pictures, or no question was asked since the last answer.
+        """
+        self._need_one_picture("a given answer")
+        self._open_question()
+        self._give(answer)
+
+    def remember(self, question: str, answer: str) -> None:
+        """Take a whole turn from elsewhere; the model reads it with the next question.
+
+        It always fits, for nothing is run now; the next question may then not fit any more.
+
+        Raises:
+            ConfigError: several pictures.
+        """
+        self._need_one_picture("a given answer")
+        self._unread = self._unread + self._question_ids(question)
+        self._begun = True
+        self._give(answer)
+
+    def retract(self, answer: str) -> None:
+        """Forget the answer that was just written, and take given words in its place.
+
+        Raises:
+            ConfigError: several pictures, or no answer was written.
+        """
+        self._need_one_picture("a given answer")
+        if not self._rows:
+            raise ConfigError("no answer was written that could be taken back; call ask first")
+        _truncate(self._cache, self._asked_at)
+        self._length, self._unread = self._asked_at, []
+        self._give(answer)
+
+    def _give(self, answer: str) -> None:
+        template = self._lm.template
+        self._unread = self._unread + self._lm.encode(template.answer_space + answer)
+        self._rows = []
+
+    def _question_ids(self, question: str) -> list[int]:
+        """The next question with what separates it from the turn before."""
+        template = self._lm.template
+        if not self._begun:
+            return self._lm.encode(template.first_turn(question))
+        self._need_one_picture("a later question")
+        ended = self._rows[0].wrote_end if self._rows else False
+        end = [] if ended else self._lm.answer_end_ids
+        return end + self._lm.encode(template.later_turn(question))
 
     def probabilities(self) -> AnswerProbabilities:
         """Yes against no as the first token of the answer to the last question.

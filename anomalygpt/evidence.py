@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from anomalygpt.certainty import DESCRIPTION_UNREAD, NO_REFERENCE
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.errors import ConfigError, MissingPartError
 from anomalygpt.preprocessing import ImageGeometry
@@ -47,7 +48,9 @@ class Evidence:
             product to product; False when 0.5 means the same for every map.
         description: what the user told about the part.
         region_level: map value from which on a place stands out.
-        cautions: of each photo, what its verdict must be read with; () where there is nothing.
+        cautions: of each photo, what its verdict must be read with besides what the evidence
+            itself says; () where there is nothing.
+        reads_description: False where the language model would not understand it.
     """
 
     photos: EncodedPhotos
@@ -58,11 +61,12 @@ class Evidence:
     description: str | None
     region_level: float = DEFAULT_LEVEL
     cautions: Sequence[Sequence[str]] = ()
+    reads_description: bool = True
 
     def first_question(self, question: str) -> str:
         """A question, after what the user told about the part, as published."""
         description = (self.description or "").strip()
-        return f"{description} {question}" if description else question
+        return f"{description} {question}" if description and self.reads_description else question
 
     def inspection(
         self,
@@ -102,8 +106,16 @@ class Evidence:
             image=self.photos.names[row],
             references=self.references,
             model=model,
-            cautions=self.cautions[row] if self.cautions else (),
+            cautions=self._cautions(row, is_anomalous is not None),
         )
+
+    def _cautions(self, row: int, is_verdict: bool) -> list[str]:
+        """What the verdict on a photo must be read with, the gravest first."""
+        cautions = [] if self.references else [NO_REFERENCE]
+        cautions += self.cautions[row] if self.cautions else ()
+        if is_verdict and (self.description or "").strip() and not self.reads_description:
+            cautions.append(DESCRIPTION_UNREAD)
+        return cautions
 
     def _level(self, small_map: np.ndarray, is_anomalous: bool | None) -> float:
         """The map value above which a place counts as a region."""

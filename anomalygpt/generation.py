@@ -51,7 +51,7 @@ class GenerationOptions:
             raise ConfigError(f"seed must be None, 0 or above, got {self.seed}")
 
 
-# One sentence of verdict; what comes after it is asked for in a chat.
+# One sentence of verdict in the language model's own words, for comparison.
 VERDICT_OPTIONS = GenerationOptions(max_new_tokens=64)
 
 

@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from anomalygpt import __version__
 from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig
-from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.encoders import ImageFeatures, TextEncoder, encoder_mark, open_encoder
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
 from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
-from anomalygpt.generation import VERDICT_OPTIONS, GenerationOptions
+from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
 from anomalygpt.preprocessing import ImageGeometry, preprocess
 from anomalygpt.references import ReferenceViews, reference_pictures, turns_of_each
 from anomalygpt.results import Inspection
+from anomalygpt.verdict import judge
 from decoder import (
     DEFAULT_CATEGORY,
     DecoderConfig,
@@ -280,6 +280,11 @@ class AnomalyGPT(nn.Module):
         return encoder_mark(self.encoder)
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether the language model knows little but inspections, see `LanguageModelConfig`."""
+        return self.config.language_model is not None and self.config.language_model.narrow
+
+    @property
     def card(self) -> dict[str, str]:
         """What results say about the assistant that made them."""
         return {
@@ -319,39 +324,37 @@ class AnomalyGPT(nn.Module):
         maps = maps.clamp(0.0, 1.0)
         raw = len(bank) > 0 and self.decoder.config.formulation == "published"
         scores = self.decoder.score(maps, features.grid)
-        level = self.decoder.config.region_level
-        return Evidence(photos, maps, scores, bank.names, raw, description, level)
+        return Evidence(
+            photos,
+            maps,
+            scores,
+            bank.names,
+            raw,
+            description,
+            self.decoder.config.region_level,
+            reads_description=not self.is_narrow,
+        )
 
     def judge(
         self,
         evidence: Evidence,
-        options: GenerationOptions | None = None,
         *,
         prompts: Prompts = "map",
+        own_words: GenerationOptions | None = None,
     ) -> list[Inspection]:
-        """Let the language model say yes or no about each photo, and describe it in a sentence.
+        """Let the language model say yes or no about each photo; the regions say where.
 
         Args:
             evidence: from `examine`.
-            options: length and sampling of the sentence.
             prompts: "base" and "none" keep the map from the language model, to measure what it
                 adds; regions still come from the map.
+            own_words: for comparison, takes the language model's own sentence, of this length
+                and sampling, instead of one that is put together from the regions.
 
         Raises:
             MissingPartError: there is no language model.
         """
-        dialogue = self.open_dialogue(evidence, prompts)
-        question = evidence.first_question(ANOMALY_QUESTION)
-        dialogue.ask(question)
-        probability = dialogue.probabilities().anomaly.tolist()
-        # The first word is the verdict itself, so that the sentence cannot contradict it.
-        answers = dialogue.answers(
-            options or VERDICT_OPTIONS, ["yes" if p > 0.5 else "no" for p in probability]
-        )
-        return [
-            evidence.inspection(row, self.card, question=question, probability=p, answer=answer)
-            for row, (p, answer) in enumerate(zip(probability, answers, strict=True))
-        ]
+        return judge(evidence, self.open_dialogue(evidence, prompts), self.card, own_words)
 
     def measure(self, evidence: Evidence) -> list[Inspection]:
         """Maps, scores and regions alone; no language model is asked."""

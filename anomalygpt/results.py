@@ -29,6 +29,7 @@ SCHEMA_VERSION = 1
 DEFAULT_LEVEL = 0.5
 REGION_SIDE = 1024
 MIN_AREA_FRACTION = 1e-4
+MOST_REGIONS = 10
 _MAP_ENCODING = "png16-base64"
 
 
@@ -76,7 +77,7 @@ def find_regions(
     geometry: ImageGeometry,
     level: float = DEFAULT_LEVEL,
     *,
-    max_regions: int = 10,
+    max_regions: int = MOST_REGIONS,
     min_area_fraction: float = MIN_AREA_FRACTION,
 ) -> list[Region]:
     """Connected parts of the photo where the map is above a level, the strongest first.

@@ -8,11 +8,12 @@ model and reading the references happen once for any number of photos, so they a
 measured once. "One inspection" is measured by itself, from the file to the sentence; it also finds
 regions and writes the result.
 
-A further question goes on in the conversation: only its own words are new. The published code
-(AnomalyGPT's web demo) encodes the photo and the references again for each question, compares
-them, and reads the whole conversation so far again; "as published" does that in the same run, for
-the same questions, with the references encoded once each (no turned or varied copies) and the
-conversation starting from our map, so that the answers are the same or nearly so.
+A further question is one that the language model answers in its own words; what the result itself
+tells takes no time to speak of. It goes on in the conversation: only its own words are new. The
+published code (AnomalyGPT's web demo) encodes the photo and the references again for each
+question, compares them, and reads the whole conversation so far again; "as published" does that in
+the same run, for the same questions, with the references encoded once each (no turned or varied
+copies) and the conversation starting from our map, so that the answers are the same or nearly so.
 
 Peak memory is that of a fresh process that loads the model, inspects the photo once and answers
 one further question.
@@ -41,9 +42,9 @@ from anomalygpt.evaluation.provenance import machine, peak_memory_mb
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.image_io import load_image
 from anomalygpt.language_model import LanguageModel
-from anomalygpt.model import VERDICT_OPTIONS
 from anomalygpt.preprocessing import preprocess
 from anomalygpt.progress import with_bar
+from anomalygpt.verdict import judge
 from decoder import DEFAULT_CATEGORY, MemoryBank
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "plate"
@@ -154,32 +155,32 @@ def inspect_in_stages(
         evidence = assistant.examine(EncodedPhotos(features, [geometry], [str(photo)]), bank)
     with clock("verdict"):
         dialogue = assistant.open_dialogue(evidence)
-        dialogue.ask(ANOMALY_QUESTION)
-        probability = float(dialogue.probabilities().anomaly[0])
-    with clock("first sentence"):
-        dialogue.answers(VERDICT_OPTIONS, ["yes" if probability > 0.5 else "no"])
+        judge(evidence, dialogue, assistant.card)
     return evidence
 
 
 def further_questions(
     assistant: AnomalyGPT, photo: Path, bank: MemoryBank, clock: Clock
 ) -> tuple[list[Exchange], list[tuple[str, str]]]:
-    """The questions in one chat, after the first; those that do not fit any more are left out.
+    """The questions in one dialogue, after the first; those that do not fit any more are left out.
 
     Returns:
         What each took, and (question, answer) of the whole conversation.
     """
-    chat = assistant.chat(photo, bank)
-    chat.ask(ANOMALY_QUESTION, ANSWER)
+    dialogue = assistant.open_dialogue(assistant.examine(assistant.encode([photo]), bank))
+    dialogue.ask(ANOMALY_QUESTION)
+    history = [(ANOMALY_QUESTION, dialogue.answer(ANSWER, dialogue.leading_word()))]
     found = []
     for question in QUESTIONS:
         try:
             with clock(FURTHER):
-                answer = chat.ask(question, ANSWER)
+                dialogue.ask(question)
+                answer = dialogue.answer(ANSWER, dialogue.leading_word())
         except ConversationTooLongError:
             break
+        history.append((question, answer))
         found.append(Exchange(clock.seconds[FURTHER][-1], tokens(assistant, answer)))
-    return found, chat.history
+    return found, history
 
 
 def further_questions_as_published(

@@ -20,6 +20,7 @@ from anomalygpt.evaluation.references import ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
 from anomalygpt.evaluation.threshold import reference_threshold
 from anomalygpt.evidence import EncodedPhotos, Evidence
+from anomalygpt.generation import VERDICT_OPTIONS
 from anomalygpt.model import AnomalyGPT, Prompts
 
 Seconds: TypeAlias = "dict[str, list[tuple[int, float]]]"
@@ -148,7 +149,9 @@ class Measuring:
         return found
 
     def _by_language(self, evidence: Evidence, verdict: str) -> list[Said]:
-        inspections = self.assistant.judge(evidence, prompts=PROMPTS[verdict])
+        inspections = self.assistant.judge(
+            evidence, prompts=PROMPTS[verdict], own_words=VERDICT_OPTIONS
+        )
         return [
             Said(
                 verdict,

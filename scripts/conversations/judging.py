@@ -97,7 +97,8 @@ _SENTENCES = re.compile(r"[.!?]+(?:\s+|$)")
 
 # Of itself, and offers: these state nothing about the photo.
 _ABOUT_ITSELF = re.compile(
-    r"\b(?:ask me|i only (?:speak|talk|look|see|know)|i am (?:an?|glad|ready)\b"
+    r"\b(?:i am only fairly sure|this is unsure|this is a guess|ask me"
+    r"|i only (?:speak|talk|look|see|know)|i am (?:an?|glad|ready)\b"
     r"|i (?:look for|look at photos|inspect|compare|mark|go through)"
     r"|i can (?:tell you|only speak|still inspect|compare)|an anomaly is|show me)"
 )
@@ -190,8 +191,8 @@ def _places(clause: str) -> Iterator[str]:
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MANY = rf"(?P<number>\d{{1,4}}|{'|'.join(_NUMBERS[2:])})"
 _COUNTED = (
-    r"(?:defects|anomalies|flaws|irregularities|faults|damaged (?:spots|areas|places)|problems"
-    r"|of them|in total|places|abnormalities)"
+    r"(?:regions|defects|anomalies|flaws|irregularities|faults|damaged (?:spots|areas|places)"
+    r"|problems|of them|in total|places|abnormalities)"
 )
 _SEVERAL = re.compile(
     rf"\b{_MANY} (?!percent|per cent)(?:[a-z-]+,? ){{0,3}}?{_COUNTED}\b"

@@ -136,7 +136,7 @@ def starting_assistant(options: argparse.Namespace) -> AnomalyGPT:
         mute.config,
         decoder=decoder,
         prompt_learner=learner,
-        language_model=LanguageModelConfig("vicuna_v0"),
+        language_model=LanguageModelConfig("vicuna_v0", narrow=True),
     )
     encoder: Any = mute.encoder
     assistant = AnomalyGPT(

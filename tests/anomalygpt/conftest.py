@@ -160,10 +160,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def short_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random models talk on until they are cut; a few words of nonsense are enough."""
-    for module in ("model", "chat"):
-        short = GenerationOptions(max_new_tokens=10)
-        monkeypatch.setattr(f"anomalygpt.{module}.VERDICT_OPTIONS", short)
+    """In their own words random models talk on until they are cut; a few words are enough."""
+    short = GenerationOptions(max_new_tokens=10)
+    monkeypatch.setattr("anomalygpt.evaluation.measuring.VERDICT_OPTIONS", short)
 
 
 @pytest.fixture

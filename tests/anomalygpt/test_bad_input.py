@@ -22,8 +22,6 @@ from PIL import Image
 from anomalygpt import Inspection, commands, image_io
 from decoder import DecoderError, MemoryBank
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 Inspect = Callable[..., "object"]
 
 

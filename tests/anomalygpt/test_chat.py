@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from anomalygpt import AnomalyGPT, GenerationOptions, Inspection
 from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.dialogue import Dialogue
 from anomalygpt.errors import ConfigError, ConversationTooLongError
+from anomalygpt.replies import reply_to, understand
 from decoder import MemoryBank
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 SHORT = GenerationOptions(max_new_tokens=6)
+FREE, FREE_TOO = (
+    "Who made it?",
+    "How heavy is it?",
+)  # what no result tells: the language model answers
 TOLD = "This is a photo of a disc, which should be round."
 PHOTOS = ["good.png", "other.png", "stained.png", "plain.jpg"]
 
@@ -108,12 +113,12 @@ def test_both_verdicts_begin_with_their_word(
 def test_the_verdict_is_the_first_turn(assistant, chat, parts, bank, asked) -> None:
     found = chat.judge()
     assert chat.history == [(ANOMALY_QUESTION, found.answer)]
-    said = chat.ask("Where is it?", SHORT)
-    assert chat.history == [(ANOMALY_QUESTION, found.answer), ("Where is it?", said)]
-    assert asked == [ANOMALY_QUESTION, "Where is it?"]
+    said = chat.ask(FREE, SHORT)
+    assert chat.history == [(ANOMALY_QUESTION, found.answer), (FREE, said)]
+    assert asked == [ANOMALY_QUESTION, FREE]
     # The model reads the verdict before the question: later answers go with it.
     unjudged = assistant.chat(parts / "stained.png", bank)
-    unjudged.ask("Where is it?", SHORT)
+    unjudged.ask(FREE, SHORT)
     read = chat.tokens_processed - unjudged.tokens_processed
     assert read > len(assistant.language_model.encode(ANOMALY_QUESTION))
 
@@ -123,9 +128,9 @@ def test_the_finding_is_kept(assistant, parts, bank, asked, encoded) -> None:
     found = chat.judge()
     read = chat.tokens_processed
     assert chat.inspection is found
-    chat.ask("Where is it?", SHORT)
+    chat.ask(FREE, SHORT)
     assert chat.inspection is found
-    assert asked == [ANOMALY_QUESTION, "Where is it?"]
+    assert asked == [ANOMALY_QUESTION, FREE]
     assert chat.tokens_processed > read
     assert encoded == [1]
 
@@ -144,17 +149,17 @@ def test_the_verdict_replaces_an_older_finding(chat, asked) -> None:
 
 
 def _ask(chat: Chat) -> None:
-    chat.ask("Where is it?", SHORT)
+    chat.ask(FREE, SHORT)
 
 
 def _stop_early(chat: Chat) -> None:
-    stream = chat.stream("Where is it?", SHORT)
+    stream = chat.stream(FREE, SHORT)
     next(stream)
     stream.close()
 
 
 def _never_listen(chat: Chat) -> None:
-    chat.stream("Where is it?", SHORT)
+    chat.stream(FREE, SHORT)
 
 
 @pytest.mark.parametrize("begin", [_ask, _stop_early, _never_listen, Chat.judge])
@@ -164,7 +169,7 @@ def test_no_verdict_after_a_question(chat, asked, begin) -> None:
     with pytest.raises(ConfigError, match="first turn"):
         chat.judge()
     assert (chat.history, asked, chat.tokens_processed) == (history, questions, read)
-    assert isinstance(chat.ask("What now?", SHORT), str)
+    assert isinstance(chat.ask(FREE_TOO, SHORT), str)
 
 
 def test_a_verdict_after_a_question_that_was_refused(assistant, chat, parts, bank) -> None:
@@ -190,11 +195,11 @@ def test_beginning_anew_encodes_nothing(assistant, parts, bank, encoded) -> None
     chat = assistant.chat(parts / "stained.png", bank)
     assert encoded == [1]
     found = chat.judge()
-    said = chat.ask("Where is it?", SHORT)
+    said = chat.ask(FREE, SHORT)
     again = chat.restart()
     assert (again.history, again.tokens_processed) == ([], 0)
     same(again.judge(), found)
-    assert again.ask("Where is it?", SHORT) == said
+    assert again.ask(FREE, SHORT) == said
     assert again.history == chat.history
     assert encoded == [1]
 
@@ -204,11 +209,11 @@ def test_beginning_anew_leaves_the_old_conversation(chat) -> None:
     history, read = list(chat.history), chat.tokens_processed
     again = chat.restart()
     again.judge()
-    again.ask("What now?", SHORT)
+    again.ask(FREE_TOO, SHORT)
     assert (chat.history, chat.tokens_processed) == (history, read)
     alone = chat.restart()
     alone.judge()
-    assert chat.ask("Where is it?", SHORT) == alone.ask("Where is it?", SHORT)
+    assert chat.ask(FREE, SHORT) == alone.ask(FREE, SHORT)
 
 
 # --- the description ---------------------------------------------------------------------------
@@ -217,11 +222,11 @@ def test_beginning_anew_leaves_the_old_conversation(chat) -> None:
 def test_the_description_goes_before_the_verdict_only(assistant, parts, bank, asked) -> None:
     chat = assistant.chat(parts / "good.png", bank, description=f" {TOLD}\n")
     found = chat.judge()
-    chat.ask("Where is it?", SHORT)
-    assert asked == [f"{TOLD} {ANOMALY_QUESTION}", "Where is it?"]
+    chat.ask(FREE, SHORT)
+    assert asked == [f"{TOLD} {ANOMALY_QUESTION}", FREE]
     assert found.question == f"{TOLD} {ANOMALY_QUESTION}"
     # The history holds what was asked, without what was told before it.
-    assert [question for question, _ in chat.history] == [ANOMALY_QUESTION, "Where is it?"]
+    assert [question for question, _ in chat.history] == [ANOMALY_QUESTION, FREE]
     asked.clear()
     chat.restart().judge()
     assert asked == [f"{TOLD} {ANOMALY_QUESTION}"]
@@ -233,5 +238,139 @@ def test_the_description_goes_before_the_first_question_only(
 ) -> None:
     chat = assistant.chat(parts / "good.png", bank, description=TOLD)
     begin(chat)
-    chat.ask("What now?", SHORT)
-    assert asked == [f"{TOLD} Where is it?", "What now?"]
+    chat.ask(FREE_TOO, SHORT)
+    assert asked == [f"{TOLD} {FREE}", FREE_TOO]
+
+
+# --- answers from the result -------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(build_assistant) -> AnomalyGPT:
+    """An assistant whose language model knows little but inspections."""
+    made = build_assistant()
+    language_model = dataclasses.replace(made.config.language_model, narrow=True)
+    made.config = dataclasses.replace(made.config, language_model=language_model)
+    return made
+
+
+PLAIN = ["ok?", "how many?", "Where is it?", "Is there any anomaly in the image?", "report"]
+
+
+@pytest.mark.parametrize("question", PLAIN)
+def test_the_result_answers_without_the_language_model(chat, question: str) -> None:
+    found = chat.judge()
+    read = chat.tokens_processed
+    said = chat.ask(question)
+    assert chat.tokens_processed == read
+    assert chat.history[-1] == (question, said)
+    assert said == reply_to(understand(question), found).text
+
+
+def test_later_answers_of_the_model_know_of_it(assistant, parts, bank) -> None:
+    """A given turn is read as one that the model wrote: the same cache, token by token."""
+    given = assistant.chat(parts / "stained.png", bank)
+    given.judge()
+    said = given.ask("how many?")
+    given.ask(FREE, SHORT)
+    apart = assistant.open_dialogue(given._evidence)
+    apart.remember(ANOMALY_QUESTION, given.history[0][1])
+    apart.remember("how many?", said)
+    apart.ask(FREE)
+    assert apart.answer(SHORT, apart.leading_word()) == given.history[-1][1]
+    assert apart.tokens_processed == given.tokens_processed
+    without = assistant.chat(parts / "stained.png", bank)
+    without.judge()
+    without.ask(FREE, SHORT)
+    assert without.tokens_processed < given.tokens_processed
+
+
+def test_a_full_conversation_still_tells_the_result(assistant, parts, bank) -> None:
+    chat = assistant.chat(parts / "stained.png", bank)
+    chat.judge()
+    for _ in range(30):
+        chat.ask("report")
+    with pytest.raises(ConversationTooLongError):
+        chat.ask(FREE, SHORT)
+    turns = len(chat.history)
+    assert "stand" in chat.ask("how many?") or "Zero" in chat.history[-1][1]
+    assert len(chat.history) == turns + 1
+
+
+def test_a_verdict_is_still_the_first_turn(chat) -> None:
+    chat.ask("ok?")
+    with pytest.raises(ConfigError, match="first turn"):
+        chat.judge()
+
+
+def test_whoever_stops_early_may_go_on(chat) -> None:
+    chat.judge()
+    stream = chat.stream("where?")
+    next(stream)
+    stream.close()
+    assert chat.history[-1][0] == "where?"
+    assert isinstance(chat.ask(FREE, SHORT), str)
+
+
+# --- a small language model --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", [FREE, "Is there a short circuit?", "Tell me a joke."])
+def test_a_narrow_model_declines_what_no_result_tells(narrow, parts, question: str) -> None:
+    chat = narrow.chat(parts / "stained.png", parts / "good.png")
+    found = chat.judge()
+    said = chat.ask(question, SHORT)
+    assert "cannot tell" in said
+    assert said == reply_to(understand(question), found, declining=True).text
+
+
+def test_a_narrow_models_nonsense_is_taken_back(narrow, parts) -> None:
+    """It may speak of the defect freely, but only what the result bears out is shown."""
+    question = "Does the anomaly look dramatic?"
+    chat = narrow.chat(parts / "stained.png", parts / "good.png")
+    chat.judge()
+    pieces = list(chat.stream(question, SHORT))
+    assert "".join(pieces) == chat.history[-1][1]
+    assert "cannot tell" in chat.history[-1][1]
+    dialogue = narrow.open_dialogue(chat._evidence)
+    for asked, answer in chat.history:
+        dialogue.remember(asked, answer)
+    # What was taken back has left no trace in the conversation.
+    dialogue.ask(question)
+    chat._dialogue.ask(question)
+    assert torch.allclose(
+        dialogue.probabilities().anomaly, chat._dialogue.probabilities().anomaly, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        TOLD,
+        "Das ist ein Foto einer Scheibe.",
+        "이것은 결함이 없어야 하는 원판입니다.",
+        "P/N 4711-B",
+    ],
+)
+def test_a_description_does_not_move_a_narrow_models_verdict(narrow, parts, description) -> None:
+    plain = narrow.inspect(parts / "stained.png", parts / "good.png")
+    told = narrow.inspect(parts / "stained.png", parts / "good.png", description=description)
+    assert told.anomaly_probability == plain.anomaly_probability
+    assert told.answer == plain.answer
+    assert told.description == description
+    assert told.question == ANOMALY_QUESTION
+    assert "description was not used" in told.cautions[-1]
+    assert not plain.cautions
+    chat = narrow.chat(parts / "stained.png", parts / "good.png", description=description)
+    assert chat.judge().anomaly_probability == plain.anomaly_probability
+    assert description in chat.ask("what is it?")
+
+
+def test_no_good_part_is_a_caution_everywhere(assistant, parts) -> None:
+    alone = assistant.inspect(parts / "good.png")
+    assert "this is a guess" in alone.cautions[0]
+    assert assistant.inspect(parts / "good.png", map_only=True).cautions == alone.cautions
+    chat = assistant.chat(parts / "good.png")
+    assert chat.judge().cautions == alone.cautions
+    assert alone.cautions[0] in chat.ask("ok?")
+    assert not assistant.inspect(parts / "good.png", parts / "other.png").cautions

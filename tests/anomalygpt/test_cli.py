@@ -22,8 +22,6 @@ from anomalygpt import GenerationOptions, Inspection, commands, pretrained, prog
 from anomalygpt.cli import main, parse_options
 from anomalygpt.errors import ConfigError, DeviceError
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 
 def shell(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
@@ -150,7 +148,7 @@ def test_a_whole_assistant_answers(anomalygpt, parts, assistant, assistant_folde
         expected.anomaly_probability,
     )
     spoken = anomalygpt("inspect", parts / "stained.png", *options)
-    assert f"(P(anomaly) {expected.anomaly_probability:.2f})" in spoken.out
+    assert f"(P(anomaly) {expected.anomaly_probability:.2f}, " in spoken.out
 
 
 def test_patterns_and_several_references(anomalygpt, parts, encoder_options) -> None:

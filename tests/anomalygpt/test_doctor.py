@@ -12,11 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anomalygpt import AnomalyGPT, GenerationOptions, pretrained
+from anomalygpt import AnomalyGPT, pretrained
 from anomalygpt.doctor import examination as doctor
 from anomalygpt.doctor import report
 from anomalygpt.errors import AnomalyGPTError, CheckpointError
-from anomalygpt.generation import VERDICT_OPTIONS
 from anomalygpt.known_answers import (
     FEW_REFERENCES,
     KNOWN_ANSWERS,
@@ -26,13 +25,6 @@ from anomalygpt.known_answers import (
     load_known_answers,
     some_of,
 )
-
-VERDICT = GenerationOptions(max_new_tokens=10)
-
-
-@pytest.fixture(autouse=True)
-def _short(short_verdicts) -> None:
-    """Random models talk on until they are cut."""
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +43,7 @@ def examples(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sound(assistant_folder: Path, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny assistant with its known answers; do not write into it."""
     folder = shutil.copytree(assistant_folder, tmp_path_factory.mktemp("sound") / "tiny")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anomalygpt.model.VERDICT_OPTIONS", VERDICT)
-        answers = known_answers(AnomalyGPT.from_pretrained(folder, device="cpu"), examples)
+    answers = known_answers(AnomalyGPT.from_pretrained(folder, device="cpu"), examples)
     (folder / KNOWN_ANSWERS).write_text(json.dumps(answers))
     return folder
 
@@ -109,12 +99,10 @@ def test_a_report_for_people(anomalygpt, sound, examples, monkeypatch) -> None:
     assert ran.out.endswith("All is fine.\n")
 
 
-def test_the_shipped_model_says_what_it_did(anomalygpt, monkeypatch) -> None:
+def test_the_shipped_model_says_what_it_did(anomalygpt) -> None:
     folder = pretrained.PRESETS["embedded"]
     if not (folder / KNOWN_ANSWERS).is_file() or not doctor.beside_package().is_dir():
         pytest.skip("the embedded model or the example photos are not there")
-    for module in ("model", "chat"):  # what it says is not cut short, as it is in other tests
-        monkeypatch.setattr(f"anomalygpt.{module}.VERDICT_OPTIONS", VERDICT_OPTIONS)
     ran = anomalygpt("doctor", "--thorough", "--json")
     found = json.loads(ran.out)
     assert found["known_answers"]["result"] == "passed", found["known_answers"]

@@ -799,3 +799,41 @@ def test_lora_weights_that_do_not_fit_are_named(folder: Path) -> None:
 def test_no_adapter_in_the_folder(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"adapter_config\.json"):
         load(folder, adapter=tmp_path)
+
+
+# --- answers that were given -------------------------------------------------------------------
+
+
+def test_a_given_answer_is_read_like_one_that_was_written(lm) -> None:
+    """`say`, `remember` and `retract` leave the same conversation."""
+    said = lm.start(*picture())
+    said.ask("Where is it?")
+    said.say("It is a part.")
+    remembered = lm.start(*picture())
+    remembered.remember("Where is it?", "It is a part.")
+    assert remembered.tokens_processed == 0
+    taken_back = lm.start(*picture())
+    taken_back.ask("Where is it?")
+    taken_back.answer(GenerationOptions(max_new_tokens=5))
+    taken_back.retract("It is a part.")
+    found = []
+    for dialogue in (said, remembered, taken_back):
+        dialogue.ask("What is in the image?")
+        found.append((len(dialogue), dialogue.probabilities().anomaly))
+    assert len({length for length, _ in found}) == 1
+    for _, anomaly in found[1:]:
+        assert torch.allclose(anomaly, found[0][1], atol=1e-5)
+
+
+def test_an_answer_is_given_once_and_to_a_question(lm) -> None:
+    dialogue = lm.start(*picture())
+    with pytest.raises(ConfigError, match="no question"):
+        dialogue.say("It is fine.")
+    with pytest.raises(ConfigError, match="no answer was written"):
+        dialogue.retract("It is fine.")
+    dialogue.ask("Where is it?")
+    dialogue.say("It is fine.")
+    with pytest.raises(ConfigError, match="answered already"):
+        dialogue.say("It is fine.")
+    with pytest.raises(ConfigError, match="no answer was written"):
+        dialogue.retract("It is fine.")

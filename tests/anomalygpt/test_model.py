@@ -28,8 +28,6 @@ from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.preprocessing import ImageGeometry
 from decoder import MemoryBank
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 QUESTION = "Is there any anomaly in the image?"
 SHORT = GenerationOptions(max_new_tokens=8)
 
@@ -433,12 +431,12 @@ def test_the_words_of_a_category_are_encoded_once(build_assistant, parts) -> Non
 def test_a_second_turn_costs_its_own_words_only(assistant, parts, bank, encoded) -> None:
     chat = assistant.chat(parts / "stained.png", bank)
     assert encoded == [1]
-    first = chat.ask(QUESTION, SHORT)
+    first = chat.ask("Who took the photo?", SHORT)
     language_model = assistant.language_model
     before, length = chat.tokens_processed, len(chat._dialogue)
     # All positions so far were read exactly once.
     assert before == length
-    question = "Where is it?"
+    question = "Who made it?"
     pieces = chat.stream(question, GenerationOptions(max_new_tokens=1))
     read = chat.tokens_processed - before
     own = len(language_model.encode(language_model.template.later_turn(question)))
@@ -447,7 +445,7 @@ def test_a_second_turn_costs_its_own_words_only(assistant, parts, bank, encoded)
     "".join(pieces)
     assert chat.tokens_processed == before + read
     assert encoded == [1]
-    assert [asked for asked, _ in chat.history] == [QUESTION, question]
+    assert [asked for asked, _ in chat.history] == ["Who took the photo?", question]
     assert chat.history[0][1] == first
 
 

@@ -20,9 +20,8 @@ from PIL import Image
 
 from anomalygpt import GenerationOptions, Inspection, terminal
 from anomalygpt.chat import Chat
+from anomalygpt.commands import sentence
 from anomalygpt.constants import ANOMALY_QUESTION
-
-pytestmark = pytest.mark.usefixtures("short_verdicts")
 
 COLOURS = re.compile(r"\x1b\[38;2;\d+;\d+;\d+;48;2;\d+;\d+;\d+m")
 
@@ -64,8 +63,7 @@ def first_lines(assistant, photo: Path, references: list[Path]) -> list[str]:
         f"{r.location} ({terminal._percent(r.area_fraction)} of the photo, score {r.score:.2f})"
         for r in found.regions
     )
-    verdict = f"{photo}: {found.answer} (P(anomaly) {found.anomaly_probability:.2f})"
-    return [terminal._plain(verdict), f"Stands out: {where or 'nothing'}"]
+    return [terminal._plain(sentence(found)), f"Stands out: {where or 'nothing'}"]
 
 
 def answers(assistant, photo: Path, reference: Path, questions: Sequence[str]) -> list[str]:
@@ -348,11 +346,11 @@ def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(
     stop_at = len(calls) + 3
     calls.clear()
     target = photos.parent / "talk.json"
-    ran = talk("Where is it?", "What now?", f"/save {target}")
+    ran = talk("Who made it?", "What now?", f"/save {target}")
     assert (ran.status, ran.err) == (0, "")
     assert "(stopped)" in ran.out
     questions = [turn["question"] for turn in json.loads(target.read_text())["conversation"]]
-    assert questions == [ANOMALY_QUESTION, "Where is it?", "What now?"]
+    assert questions == [ANOMALY_QUESTION, "Who made it?", "What now?"]
 
 
 @pytest.mark.usefixtures("at_a_terminal")

@@ -14,7 +14,7 @@ from anomalygpt import AnomalyGPT, GenerationOptions
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 STAGES = [
-    *("read the photo", "encode it", "draw the map", "verdict", "first sentence"),
+    *("read the photo", "encode it", "draw the map", "verdict"),
     *("one inspection", "further question", "further question, as published"),
 ]
 
@@ -23,8 +23,6 @@ STAGES = [
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random models talk on until they are cut."""
     monkeypatch.setattr(benchmark_inspect, "ANSWER", GenerationOptions(max_new_tokens=6))
-    monkeypatch.setattr(benchmark_inspect, "VERDICT_OPTIONS", GenerationOptions(max_new_tokens=6))
-    monkeypatch.setattr("anomalygpt.model.VERDICT_OPTIONS", GenerationOptions(max_new_tokens=6))
 
 
 def command(talker: Path, *more: str) -> list[str]:

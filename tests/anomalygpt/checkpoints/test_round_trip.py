@@ -27,8 +27,6 @@ from anomalygpt.language_model import LanguageModel
 from decoder import DecoderConfig, ImageDecoder
 from prompt_learner import PromptLearner, PromptLearnerConfig
 
-pytestmark = pytest.mark.usefixtures("short_verdicts")
-
 State = dict[str, Tensor]
 # The tokenizer of the tiny LLaMA; the delta adds the last word, as Vicuna v0's adds [PAD].
 WORDS = 400

@@ -392,7 +392,9 @@ def whole_run(
         examples=1,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anomalygpt.model.VERDICT_OPTIONS", GenerationOptions(max_new_tokens=2))
+        patch.setattr(
+            "anomalygpt.evaluation.measuring.VERDICT_OPTIONS", GenerationOptions(max_new_tokens=2)
+        )
         results = evaluate(assistant, settings, folder, command="anomalygpt evaluate made")
     photos = _photos_csv(folder)
     return SimpleNamespace(results=results, photos=photos, folder=folder, settings=settings)

@@ -77,7 +77,7 @@ def test_answers_take_turns(engine: Engine) -> None:
 
     def talk(number: int) -> None:
         gate.wait()
-        pieces = engine.ask(chats[number], "Where is it?", GenerationOptions(max_new_tokens=40))
+        pieces = engine.ask(chats[number], "Who made it?", GenerationOptions(max_new_tokens=40))
         order.extend(number for _ in pieces)
 
     threads = [threading.Thread(target=talk, args=(n,)) for n in (0, 1)]
@@ -92,12 +92,12 @@ def test_answers_take_turns(engine: Engine) -> None:
 
 def test_who_leaves_is_not_waited_for(engine: Engine) -> None:
     _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
-    answer = engine.ask(chat, "Where?", GenerationOptions(max_new_tokens=200))
+    answer = engine.ask(chat, "Who made it?", GenerationOptions(max_new_tokens=200))
     next(answer)
     answer.close()  # type: ignore[attr-defined]
     # The conversation goes on with another question, and the cut answer is in its history.
-    list(engine.ask(chat, "How many?", SHORT))
-    assert [question for question, _ in chat.history[1:]] == ["Where?", "How many?"]
+    list(engine.ask(chat, "How heavy is it?", SHORT))
+    assert [question for question, _ in chat.history[1:]] == ["Who made it?", "How heavy is it?"]
     assert engine.pending == 0
 
 
@@ -106,9 +106,11 @@ def test_a_conversation_has_one_answer_at_a_time(engine: Engine) -> None:
     _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
     _, alone = inspected(engine, Request(photo(0), "a", (photo(1),)))
     long = GenerationOptions(max_new_tokens=30)
-    pending = [engine.ask(chat, question, long) for question in ("Where?", "How many?")]
+    pending = [
+        engine.ask(chat, question, long) for question in ("Who made it?", "How heavy is it?")
+    ]
     first, second = ("".join(each) for each in pending)
-    expected = [alone.ask(question, long) for question in ("Where?", "How many?")]
+    expected = [alone.ask(question, long) for question in ("Who made it?", "How heavy is it?")]
     assert [first, second] == expected
     assert chat.history == alone.history
 
@@ -139,10 +141,10 @@ def test_a_full_queue_says_so(engine: Engine, served: AnomalyGPT) -> None:
     running = [engine._submit(slow()) for _ in range(4)]
     held.wait()
     with pytest.raises(BusyError, match="try again"):
-        engine.ask(chat, "Where?", SHORT)
+        engine.ask(chat, "Who made it?", SHORT)
     holding.set()
     assert [list(ticket) for ticket in running] == [["end"]] * 4
-    list(engine.ask(chat, "Where?", SHORT))
+    list(engine.ask(chat, "Who made it?", SHORT))
     assert len(chat.history) == 2
 
 
@@ -182,7 +184,7 @@ def test_closing_tells_those_who_wait(served: AnomalyGPT) -> None:
 
 def test_a_conversation_begins_anew(engine: Engine) -> None:
     _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
-    list(engine.ask(chat, "Where?", SHORT))
+    list(engine.ask(chat, "Who made it?", SHORT))
     (fresh,) = engine.restart(chat)
     assert len(fresh.history) == 1
     assert fresh.inspection.anomaly_probability == pytest.approx(

@@ -115,7 +115,6 @@ def instructions(tmp_path: Path, discs: Path) -> str:
 # --- what a run changes and writes -------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("short_verdicts")
 def test_only_decoder_and_prompt_learner_learn(training_arguments, assistant_folder, discs) -> None:
     trainer = Trainer(training_arguments(max_steps=3))
     assert trainer.run()

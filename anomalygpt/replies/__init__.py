@@ -1,0 +1,81 @@
+"""Answers to questions about a result, from the result: pure functions, no model.
+
+What a question asks (`questions`, in other languages `languages`), what the result says to it
+(`sentences`), and whether what a model says freely is borne out by the result (`support`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anomalygpt.replies import foreign, sentences
+from anomalygpt.replies.questions import Asked, understand
+from anomalygpt.replies.support import supports
+from anomalygpt.results import Inspection
+
+__all__ = ["Asked", "Reply", "declined", "is_free", "reply_to", "supports", "understand"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer from the result.
+
+    Attributes:
+        text: for people, in the language of the question where that is known.
+        in_english: the same, for the language model that reads the conversation.
+        question: what the language model reads instead of a question that is not English; None
+            for the question as it was asked.
+    """
+
+    text: str
+    in_english: str
+    question: str | None = None
+
+
+# What a language model may answer in its own words.
+_FREE = frozenset(("social", "beyond", "open"))
+
+_IN_ENGLISH = {
+    "ok": "Is the part OK?",
+    "where": "Where is the defect?",
+    "count": "How many defects are there?",
+}
+
+
+def reply_to(
+    asked: Sequence[Asked], inspection: Inspection, *, declining: bool = False
+) -> Reply | None:
+    """The answer that the result gives; None where a language model has to answer.
+
+    Args:
+        asked: from `understand`.
+        inspection: the result.
+        declining: True answers courtesies, and declines what no result can tell, in a sentence;
+            False leaves such questions to the language model.
+    """
+    if not asked or inspection.is_anomalous is None:
+        return None
+    if asked[0].language != "en":
+        return _foreign(asked[0], inspection)
+    intents = {each.intent for each in asked}
+    if intents <= {"open"} or (not declining and intents & _FREE):
+        return None
+    text = sentences.join([sentences.ANSWERS[each.intent](each, inspection) for each in asked])
+    return Reply(text, text)
+
+
+def is_free(asked: Sequence[Asked]) -> bool:
+    """Whether a question asks for something that the result does not tell."""
+    return any(each.intent in _FREE for each in asked)
+
+
+def declined(inspection: Inspection) -> str:
+    """What is said instead of an answer that the result does not bear out."""
+    return sentences.beyond(Asked("beyond", ""), inspection)
+
+
+def _foreign(asked: Asked, inspection: Inspection) -> Reply:
+    english = sentences.ANSWERS[asked.intent](Asked(asked.intent, ""), inspection)
+    text = foreign.sentences(asked.language, asked.intent, inspection)
+    return Reply(text or f"{foreign.SPEAKS_ENGLISH} {english}", english, _IN_ENGLISH[asked.intent])
