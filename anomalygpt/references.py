@@ -31,6 +31,7 @@ COPY_VARIATION = NormalVariation(
     contrast=0.25,
     gamma=(0.75, 1.3),
     max_blur_sigma=1.3,
+    max_aspect=4 / 3,
 )
 
 

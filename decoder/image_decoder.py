@@ -144,14 +144,15 @@ class ImageDecoder(nn.Module):
         """
         self._check(stages, grid)
         if self.config.formulation == "published":
-            mean = memory_bank.distances(stages).mean(dim=0)
+            places = grid if memory_bank.fixed_pose else None
+            mean = memory_bank.distances(stages, places).mean(dim=0)
         else:
             mean = self._normalised(stages, grid, memory_bank)
         return self._upsample(mean.unsqueeze(-1), grid).squeeze(1)
 
     def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
         """(B, H*W): r² / (1 + r²), see `reference_map`."""
-        places = grid if self.config.by_place else None
+        places = grid if self.config.by_place or memory_bank.fixed_pose else None
         distances = memory_bank.distances(stages, places)
         normal = memory_bank.self_distances(places).to(distances.device)
         if memory_bank.stands_alone:
