@@ -30,6 +30,8 @@ def save_references(
         for part in ("stages", "varied"):
             for stage, tensor in enumerate(getattr(reference, part) or ()):
                 tensors[f"{number}.{part}.{stage}"] = tensor.contiguous().cpu()
+        if reference.embedding is not None:
+            tensors[f"{number}.embedding"] = reference.embedding.contiguous().cpu()
         known |= {f"name.{number}": name, f"own.{number}": str(reference.own)}
         known[f"marks.{number}"] = " ".join(sorted(reference.marks))
     try:
@@ -65,7 +67,7 @@ def load_references(
             own = int(metadata[f"own.{number}"])
             marks = frozenset(metadata.get(f"marks.{number}", "").split())
             references[metadata[f"name.{number}"]] = _checked(
-                Reference(stages, own, varied or None, marks)
+                Reference(stages, own, varied or None, marks, tensors.get(f"{number}.embedding"))
             )
     except (KeyError, ValueError) as error:
         raise DecoderError(f"{path} is not a complete memory bank: {error}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from decoder.bank_files import load_references, save_references
@@ -63,6 +64,7 @@ class MemoryBank:
         foreground: Tensor | None = None,
         varied: Sequence[Tensor] | None = None,
         marks: Collection[str] = (),
+        embedding: Tensor | None = None,
     ) -> str:
         """Remember one good part.
 
@@ -73,6 +75,7 @@ class MemoryBank:
             foreground: (V, P) or (P,) bool; False patches are left out.
             varied: tokens (M, P, C) per stage of simulated other photos of the same part.
             marks: by which the photo is known again, see `with_mark`; they mean nothing here.
+            embedding: (D,), the photo as a whole, for `likeness`.
 
         Returns:
             The name.
@@ -93,7 +96,8 @@ class MemoryBank:
             name = self._new_name(name)
             self._check_widths(views, "the reference")
             own = int(keep[0].sum()) or len(kept[0])
-            self._references[name] = Reference(kept, own, copies, frozenset(marks))
+            whole = None if embedding is None else F.normalize(embedding.float(), dim=0)
+            self._references[name] = Reference(kept, own, copies, frozenset(marks), whole)
             self._forget_derived()
         return name
 
@@ -112,6 +116,21 @@ class MemoryBank:
     def with_mark(self, marks: Collection[str]) -> tuple[str, ...]:
         """Names of the references that were added with one of these marks."""
         return tuple(n for n, r in self._references.items() if not r.marks.isdisjoint(marks))
+
+    def likeness(self, embedding: Tensor) -> Tensor | None:
+        """Cosine of photos as a whole with the reference that is most like each.
+
+        Args:
+            embedding: (B, D), any scale.
+
+        Returns:
+            (B,) in [-1, 1]; None where a reference came without an embedding, or none came.
+        """
+        known = [reference.embedding for reference in self._references.values()]
+        wholes = [whole.to(embedding.device) for whole in known if whole is not None]
+        if not wholes or len(wholes) < len(known):
+            return None
+        return (F.normalize(embedding.float(), dim=1) @ torch.stack(wholes).T).amax(dim=1)
 
     @property
     def stands_alone(self) -> bool:

@@ -32,12 +32,14 @@ class Reference:
         varied: the same part in simulated other photos, per stage (M, C); not searched, they only
             tell how much a good part differs from itself. None when not known.
         marks: by which whoever added the photo knows it again.
+        embedding: (D,) of length 1, the photo as a whole; None when not known.
     """
 
     stages: tuple[Tensor, ...]
     own: int
     varied: tuple[Tensor, ...] | None
     marks: frozenset[str] = frozenset()
+    embedding: Tensor | None = None
 
 
 def unit_stages(stages: Sequence[Tensor]) -> list[Tensor]:

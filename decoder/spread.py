@@ -27,9 +27,10 @@ COPIES_TO_PARTS = 1.12
 # A part that is its own copy would have distance 0; below this, differences are rounding.
 MINIMUM_SELF_DISTANCE = 1e-3
 
-# References that are held against all others, and whose copies are: the first few of a good part
-# tell how it varies, further ones only cost time.
-MOST_LEFT_OUT, MOST_COPIED = 8, 4
+# Photos that are held against all references: so many, shared out among the references, and at
+# least so many. Up to four references that is all of them; further ones tell little more of how
+# good parts vary, and would cost time with their square.
+LEFT_OUT_BUDGET, COPIES_BUDGET, LEAST_PHOTOS = 32, 64, 4
 
 
 class Spread:
@@ -93,36 +94,51 @@ class Spread:
         """(S, 1, P) of each reference, as it is, against all others: anywhere or by place."""
         if grid not in self._among:
             found = []
-            for reference in _some(self.references, MOST_LEFT_OUT):
+            count = max(LEAST_PHOTOS, LEFT_OUT_BUDGET // len(self.references))
+            for reference in _some(self.references, count):
                 others = [other for other in self.references if other is not reference]
                 # The photo as it is: its turned copies would only ask the same once more.
                 photo = [stage[: reference.own].unsqueeze(0) for stage in reference.stages]
                 found.append(
-                    anywhere(photo, join(others))
-                    if grid is None
-                    else in_place(photo, others, grid)
+                    anywhere(photo, join(others)) if grid is None else in_place(photo, others, grid)
                 )
             self._among[grid] = found
         return self._among[grid]
 
     def _against_copies(self, grid: Grid | None) -> list[Tensor]:
-        copied = _some([r for r in self.references if r.varied is not None], MOST_COPIED)
-        if not copied:
-            return []
         weight = self.place_weight(grid)
         everything = join(self.references)
+        cells = grid[0] * grid[1] if grid else 0
         per_reference = []
-        for reference in copied:
-            assert reference.varied is not None
-            copies = [stage.unsqueeze(0) for stage in reference.varied]
+        for stages in self._copies():
+            copies = [stage.unsqueeze(0) for stage in stages]
             distances = anywhere(copies, everything)
-            cells = grid[0] * grid[1] if grid else 0
             if weight and grid and copies[0].shape[1] % cells == 0:
                 photos = [stage.unflatten(1, (-1, cells))[0] for stage in copies]
                 placed = in_place(photos, self.references, grid).flatten(1).unsqueeze(1)
                 distances = torch.lerp(distances, placed, weight)
             per_reference.append(distances)
+        if not per_reference:
+            return []
         return [_quantiles(per_reference, COPIES_QUANTILE) * COPIES_TO_PARTS]
+
+    def _copies(self) -> list[tuple[Tensor, ...]]:
+        """(M, C) per stage, the varied copies that are read: all, or some of some references."""
+        known = [r for r in self.references if r.varied is not None]
+        count = max(LEAST_PHOTOS, COPIES_BUDGET // len(self.references))
+        found = []
+        for number, reference in enumerate(_some(known, count)):
+            assert reference.varied is not None
+            copies = max(1, len(reference.varied[0]) // reference.own)
+            share = max(1, count // len(known))
+            if share >= copies:
+                found.append(reference.varied)
+                continue
+            # The same simulated movement comes at the same place of each: not always that one.
+            first = number % (copies - share + 1)
+            rows = slice(first * reference.own, (first + share) * reference.own)
+            found.append(tuple(stage[rows] for stage in reference.varied))
+        return found
 
 
 def _some(references: Sequence[Reference], most: int) -> Sequence[Reference]:
