@@ -44,6 +44,7 @@ from anomalygpt.language_model import LanguageModel
 from anomalygpt.model import VERDICT_OPTIONS
 from anomalygpt.preprocessing import preprocess
 from anomalygpt.progress import with_bar
+from anomalygpt.reference_cache import ReferenceCache
 from decoder import DEFAULT_CATEGORY, MemoryBank
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "plate"
@@ -108,6 +109,7 @@ def measure(options: argparse.Namespace) -> str:
     loaded = time.perf_counter() - start
     speech(assistant)
     clock = Clock(assistant.device)
+    assistant.reference_cache = ReferenceCache(None)  # reading them is measured
     with clock("remember"):
         bank = assistant.remember(options.reference)
     once = {"load the model": loaded, "read the references": clock.seconds["remember"][0]}

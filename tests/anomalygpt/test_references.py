@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from anomalygpt import AnomalyGPT
 from anomalygpt.cautions import AMONG_REFERENCES, LEAST_LIKENESS, OTHER_PRODUCT
 from anomalygpt.errors import ConfigError
 from decoder import MemoryBank
+from simulation import NormalVariation, vary
 
 
 @pytest.fixture
@@ -156,3 +159,17 @@ def test_a_squeezed_photo_is_judged_as_it_was(embedded, size) -> None:
     (bad, _), (long_bad, long_good) = scores
     assert long_bad == pytest.approx(bad, abs=0.12)
     assert long_good < 0.5 * long_bad
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_what_one_good_photo_shows_is_not_hidden_by_more(embedded, count) -> None:
+    """The boards all lie alike, so that from two of them on they are compared by place."""
+    folder = Path(__file__).parents[2] / "examples" / "circuit"
+    good = [np.asarray(Image.open(folder / f"good_{number}.jpg")) for number in (1, 2)]
+    generator = np.random.default_rng(1)
+    others = [vary(pixels, generator, NormalVariation()) for pixels in good]
+    bank = embedded.remember([*good, *others][:count])
+    found = embedded.inspect(folder / "missing_capacitor.jpg", bank)
+    assert found.is_anomalous
+    spare = vary(good[1], generator, NormalVariation())
+    assert embedded.inspect(spare, bank).is_anomalous is False
