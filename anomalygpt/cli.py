@@ -235,6 +235,12 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flips", action="store_true", help="also compare with mirrored references"
     )
+    parser.add_argument(
+        "--fixed-pose",
+        action="store_true",
+        help="parts always lie the same in the photo: compare place by place, without turns, so "
+        "that something missing, extra, moved or mirrored is seen",
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -144,13 +144,16 @@ def remember(
     Args:
         assistant: the one that will compare with them.
         paths: photos of good parts; none gives an empty bank.
-        options: its rotations and flips say how they are turned.
+        options: its rotations, flips and fixed_pose say how they are turned.
 
     Raises:
         ImageError: a reference cannot be used; it is named.
+        ConfigError: a fixed pose with turned or mirrored copies.
     """
-    bank = MemoryBank(assistant.encoder_id)
-    turns = options.rotations or turns_of_each(len(paths), assistant.config.decoder.formulation)
+    bank = MemoryBank(assistant.encoder_id, fixed_pose=options.fixed_pose)
+    turns = options.rotations
+    if turns is None and not options.fixed_pose:
+        turns = turns_of_each(len(paths), assistant.config.decoder.formulation)
     for path in with_bar(paths, len(paths), "references"):
         assistant.remember([path], rotations=turns, flips=options.flips, bank=bank)
     return bank

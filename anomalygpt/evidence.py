@@ -25,14 +25,23 @@ class EncodedPhotos:
         features: of B photos.
         geometries: where each photo lies in the model's square.
         names: what each photo is called; None for pixels without a name.
+        marks: of each photo's pixels, by which it is known among references; () where nobody asks.
     """
 
     features: ImageFeatures
     geometries: Sequence[ImageGeometry]
     names: Sequence[str | None]
+    marks: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.geometries)
+
+    def only(self, row: int) -> EncodedPhotos:
+        """One of the photos."""
+        alone = slice(row, row + 1)
+        return EncodedPhotos(
+            self.features[alone], self.geometries[alone], self.names[alone], self.marks[alone]
+        )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from anomalygpt import __version__
+from anomalygpt.cautions import cautions_of
 from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig
 from anomalygpt.devices import resolve_device, resolve_dtype
@@ -27,7 +28,15 @@ from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
 from anomalygpt.preprocessing import ImageGeometry, preprocess
-from anomalygpt.references import ReferenceViews, reference_pictures, turns_of_each
+from anomalygpt.reference_cache import ReferenceCache, cache_folder, cache_key
+from anomalygpt.references import (
+    PICTURES_VERSION,
+    EncodedReference,
+    ReferenceViews,
+    pixels_mark,
+    reference_pictures,
+    turns_of_each,
+)
 from anomalygpt.results import Inspection
 from anomalygpt.verdict import judge
 from decoder import (
@@ -47,7 +56,7 @@ if TYPE_CHECKING:
     from anomalygpt.training.objective import LossSums, Tokens
 
 # Photos of good parts, a single one, or a memory bank of them.
-References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank"
+References: TypeAlias = "ImageSource | Sequence[ImageSource] | MemoryBank | None"
 
 # Turned copies that are encoded at one time, so that many of them do not fill the memory.
 VIEW_BATCH = 4
@@ -66,6 +75,7 @@ class AnomalyGPT(nn.Module):
         config: what the parts were built from.
         name: what the assistant is called in results.
         training_photos: SHA-256 of the photos it was trained on or chosen by, where that is known.
+        reference_cache: where `remember` keeps encoded reference files between runs.
     """
 
     def __init__(
@@ -91,6 +101,7 @@ class AnomalyGPT(nn.Module):
         self.projection = projection
         self.language_model = language_model
         self._text_features: dict[str, Tensor] = {}
+        self.reference_cache = ReferenceCache(cache_folder())
         self.eval()
 
     @classmethod
@@ -203,7 +214,8 @@ class AnomalyGPT(nn.Module):
         images = listed(images)
         photos = [load_image(image) for image in images]
         features, geometries = self._encode(photos)
-        return EncodedPhotos(features, geometries, [photo_name(image) for image in images])
+        names = [photo_name(image) for image in images]
+        return EncodedPhotos(features, geometries, names, [pixels_mark(each) for each in photos])
 
     def remember(
         self,
@@ -211,6 +223,7 @@ class AnomalyGPT(nn.Module):
         *,
         rotations: int | None = None,
         flips: bool = False,
+        fixed_pose: bool = False,
         bank: MemoryBank | None = None,
     ) -> MemoryBank:
         """Read good parts into a memory bank, which any number of inspections can use.
@@ -221,32 +234,64 @@ class AnomalyGPT(nn.Module):
                 single reference, 6 of two, and 1 from three on or for published maps. 1 is right
                 for parts that must not be turned, more for parts that lie in any pose.
             flips: True adds mirrored copies.
+            fixed_pose: True for parts that always lie the same in the photo: they are not turned,
+                and compared place by place, so that a hole which is missing, extra or moved, or a
+                mirrored part, differs. A bank that was begun so goes on so.
             bank: an existing bank to add to.
 
         Raises:
             ImageError: a reference cannot be used; it is named.
-            ConfigError: the bank was made with another encoder.
+            ConfigError: the bank was made with another encoder or for any pose, or turned or
+                mirrored copies are asked for in a fixed pose.
         """
         if rotations is not None and rotations < 1:
             raise ConfigError(f"rotations counts the photo itself, so at least 1; got {rotations}")
-        bank = MemoryBank(self.encoder_id) if bank is None else bank
+        bank = MemoryBank(self.encoder_id, fixed_pose=fixed_pose) if bank is None else bank
         self._check_bank(bank)
+        if fixed_pose and not bank.fixed_pose:
+            raise ConfigError("the memory bank was begun for parts in any pose; begin a new one")
+        if bank.fixed_pose and ((rotations or 1) > 1 or flips):
+            raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
         references = listed(references)
         formulation = self.config.decoder.formulation
-        turns = rotations or turns_of_each(len(bank) + len(references), formulation)
+        total = len(bank) + len(references)
+        turns = 1 if bank.fixed_pose else rotations or turns_of_each(total, formulation)
         # All are read before the first is added: a broken one leaves the bank as it was.
         encoded = [
-            (photo_name(reference), *self.reference_views(reference, turns, flips))
+            (photo_name(reference), *self._remembered(reference, turns, flips, bank.fixed_pose))
             for reference in references
         ]
-        for name, views, varied in encoded:
+        for name, mark, (stages, varied, whole) in encoded:
             with decoder_errors():
                 # The same photo may be given twice; its second name is then a number.
-                bank.add(views, name=None if name in bank.names else name, varied=varied)
+                name = None if name in bank.names else name
+                bank.add(stages, name=name, varied=varied, marks=[mark], embedding=whole)
         return bank
 
+    def _remembered(
+        self, reference: ImageSource, rotations: int, flips: bool, fixed_pose: bool
+    ) -> tuple[str, EncodedReference]:
+        """A reference and the mark of its pixels; that of a file is kept on the disk."""
+        photo = load_image(reference)
+        mark = pixels_mark(photo)
+        # What is in memory alone stays there, and automatic casting gives other numbers.
+        if not isinstance(reference, str | Path) or torch.is_autocast_enabled(self.device.type):
+            return mark, self._encode_reference(photo, rotations, flips, fixed_pose)
+        weight = next(self.encoder.parameters())
+        numbers = (str(weight.dtype), weight.device.type, PICTURES_VERSION)
+        key = cache_key(mark, self.encoder_id, rotations, flips, fixed_pose, *numbers)
+        found = self.reference_cache.get(key, weight.device)
+        if found is None:
+            found = self._encode_reference(photo, rotations, flips, fixed_pose)
+            self.reference_cache.put(key, found)
+        return mark, found
+
     def reference_views(
-        self, reference: ImageSource, rotations: int = 1, flips: bool = False
+        self,
+        reference: ImageSource,
+        rotations: int = 1,
+        flips: bool = False,
+        fixed_pose: bool = False,
     ) -> ReferenceViews:
         """What `remember` puts into a memory bank for one reference.
 
@@ -257,15 +302,34 @@ class AnomalyGPT(nn.Module):
         Raises:
             ImageError: the reference cannot be used; it is named.
         """
-        pixels = np.asarray(load_image(reference))
-        views, varied = reference_pictures(pixels, rotations, flips)
+        found = self._encode_reference(load_image(reference), rotations, flips, fixed_pose)
+        return found.stages, found.varied
+
+    def _encode_reference(
+        self, photo: Image.Image, rotations: int, flips: bool, fixed_pose: bool
+    ) -> EncodedReference:
+        pixels = np.asarray(photo)
+        views, varied = reference_pictures(pixels, rotations, flips, fixed_pose)
         copies = [*views, *varied]
         parts = [
             self._encode([Image.fromarray(copy) for copy in copies[start : start + VIEW_BATCH]])[0]
             for start in range(0, len(copies), VIEW_BATCH)
         ]
         features = ImageFeatures.cat(parts)
-        return features[: len(views)].stages, features[len(views) :].stages
+        first, others = features[: len(views)], features[len(views) :]
+        return EncodedReference(first.stages, others.stages, first.embedding[0])
+
+    def _bank_of(self, references: References) -> MemoryBank:
+        """A bank as it is, or one of the photos; an empty one of nothing.
+
+        Raises:
+            ImageError: a reference cannot be used; it is named.
+            ConfigError: the bank was made with another encoder.
+        """
+        if not isinstance(references, MemoryBank):
+            return self.remember(() if references is None else references)
+        self._check_bank(references)
+        return references
 
     def _check_bank(self, bank: MemoryBank) -> None:
         if bank.encoder not in (None, self.encoder_id):
@@ -306,15 +370,14 @@ class AnomalyGPT(nn.Module):
 
         Args:
             photos: from `encode`.
-            references: photos of good parts (or a single one), or a memory bank of them.
+            references: photos of good parts (or a single one), a memory bank of them, or None.
             description: a sentence about the part for the language model.
             category: what the part is called, for the text side; "object" by default.
 
         Raises:
             MissingPartError: no reference, and no trained text side to do without.
         """
-        bank = references if isinstance(references, MemoryBank) else self.remember(references)
-        self._check_bank(bank)
+        bank = self._bank_of(references)
         text = self.category_features(category or DEFAULT_CATEGORY)
         features = photos.features
         with torch.inference_mode(), decoder_errors():
@@ -332,6 +395,7 @@ class AnomalyGPT(nn.Module):
             raw,
             description,
             self.decoder.config.region_level,
+            cautions_of(photos.marks, features.embedding, bank, self.decoder.config.least_likeness),
             reads_description=not self.is_narrow,
         )
 
@@ -422,7 +486,7 @@ class AnomalyGPT(nn.Module):
             raise MissingPartError(
                 f"{self.name} has no language model to answer; call with map_only=True"
             )
-        bank = references if isinstance(references, MemoryBank) else self.remember(references)
+        bank = self._bank_of(references)
         photos = listed(images) if is_single(images) else images
         return self._inspect_batches(
             iter(photos), bank, description, category, map_only, batch_size
@@ -442,13 +506,12 @@ class AnomalyGPT(nn.Module):
             good = [photo for photo in loaded if not isinstance(photo, ImageError)]
             found: Iterator[Inspection] = iter(())
             if good:
-                features, geometries = self._encode(good)
                 names = [
                     photo_name(image)
                     for image, photo in zip(batch, loaded, strict=True)
                     if not isinstance(photo, ImageError)
                 ]
-                photos = EncodedPhotos(features, geometries, names)
+                photos = replace(self.encode(good), names=names)
                 evidence = self.examine(photos, bank, description=description, category=category)
                 found = iter(self.measure(evidence) if map_only else self.judge(evidence))
             for photo in loaded:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import hashlib
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from decoder.config import Formulation
@@ -12,6 +15,15 @@ from simulation import NormalVariation, rotations_and_flips, vary
 
 # Patch tokens of a reference in all its turns, and of its simulated other photos, per stage.
 ReferenceViews: TypeAlias = "tuple[tuple[Tensor, ...], tuple[Tensor, ...]]"
+
+
+class EncodedReference(NamedTuple):
+    """What a memory bank keeps of a reference: its views, and the photo as a whole, (D,)."""
+
+    stages: tuple[Tensor, ...]
+    varied: tuple[Tensor, ...]
+    embedding: Tensor
+
 
 # One or two references do not show how parts lie: they are also compared turned, so many views in
 # all. From three references on that no longer helps.
@@ -31,7 +43,17 @@ COPY_VARIATION = NormalVariation(
     contrast=0.25,
     gamma=(0.75, 1.3),
     max_blur_sigma=1.3,
+    # A model that stretches photos to a square sees a longer one moved too far otherwise.
+    max_aspect=4 / 3,
 )
+
+# Parts in a fixed pose are compared place by place, which moved copies tell nothing about.
+FIXED_POSE_VARIATION = replace(
+    COPY_VARIATION, max_shift=0.03, max_rotation_degrees=6.0, scale=(0.92, 1.08)
+)
+
+# Part of what encoded references are kept under; another number where the pictures change.
+PICTURES_VERSION = 1
 
 
 def turns_of_each(references: int, formulation: Formulation) -> int:
@@ -42,7 +64,7 @@ def turns_of_each(references: int, formulation: Formulation) -> int:
 
 
 def reference_pictures(
-    pixels: np.ndarray, rotations: int, flips: bool
+    pixels: np.ndarray, rotations: int, flips: bool, fixed_pose: bool = False
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The pictures of one reference; the same photo always gives the same.
 
@@ -50,10 +72,17 @@ def reference_pictures(
         pixels: (H, W, 3) uint8, RGB.
         rotations: evenly spaced turns, the photo itself included and first.
         flips: True adds mirrored copies.
+        fixed_pose: True moves the simulated other photos only as much as parts that lie alike.
 
     Returns:
         Those that are searched, and the simulated other photos of it, all (H, W, 3) uint8.
     """
     generator = np.random.default_rng(VARIATION_SEED)
-    varied = [vary(pixels, generator, COPY_VARIATION) for _ in range(VARIED_COPIES)]
+    variation = FIXED_POSE_VARIATION if fixed_pose else COPY_VARIATION
+    varied = [vary(pixels, generator, variation) for _ in range(VARIED_COPIES)]
     return rotations_and_flips(pixels, rotations, flips), varied
+
+
+def pixels_mark(photo: Image.Image) -> str:
+    """SHA-256 of a photo's size and pixels: the same for the same picture under any name."""
+    return hashlib.sha256(repr(photo.size).encode() + photo.tobytes()).hexdigest()

@@ -144,8 +144,6 @@ class Sitting:
         self.talk, self._photo, self._bank = talk, photo, bank
         self.references = list(references)
         self._inputs += [photo, *references]
-        if _is_among(photo, references):
-            say(f"anomalygpt: {photo} is also a reference, and never differs from itself")
 
     def _begin(self, photo: Path, bank: MemoryBank) -> Chat:
         options = self._options

@@ -31,6 +31,9 @@ class DecoderConfig:
         level_share: share of a photo's own middle distance that is taken off all its distances:
             what differs everywhere is light or camera rather than damage. In [0, 1].
         region_level: map value from which on a place stands out, in (0, 1).
+        least_likeness: cosine of the image embeddings that photos of one product keep, in
+            [-1, 1]; below it another product is suspected. It differs from encoder to encoder,
+            so None, never, where nobody measured it.
     """
 
     stage_widths: tuple[int, ...]
@@ -44,6 +47,7 @@ class DecoderConfig:
     lone_factor: float = 1.0
     level_share: float = 0.0
     region_level: float = 0.5
+    least_likeness: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
@@ -65,5 +69,7 @@ class DecoderConfig:
             raise ValueError(f"level_share must be in [0, 1], got {self.level_share}")
         if not 0.0 < self.region_level < 1.0:
             raise ValueError(f"region_level must be in (0, 1), got {self.region_level}")
+        if self.least_likeness is not None and not -1.0 <= self.least_likeness <= 1.0:
+            raise ValueError(f"least_likeness must be in [-1, 1], got {self.least_likeness}")
         if self.map_size < 1:
             raise ValueError(f"map_size must be positive, got {self.map_size}")

@@ -144,19 +144,25 @@ class ImageDecoder(nn.Module):
         """
         self._check(stages, grid)
         if self.config.formulation == "published":
-            mean = memory_bank.distances(stages).mean(dim=0)
+            places = grid if memory_bank.fixed_pose else None
+            mean = memory_bank.distances(stages, places).mean(dim=0)
         else:
             mean = self._normalised(stages, grid, memory_bank)
         return self._upsample(mean.unsqueeze(-1), grid).squeeze(1)
 
     def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
         """(B, H*W): r² / (1 + r²), see `reference_map`."""
-        places = grid if self.config.by_place else None
-        distances = memory_bank.distances(stages, places)
-        normal = memory_bank.self_distances(places).to(distances.device)
-        if memory_bank.stands_alone:
-            normal = normal * self.config.lone_factor
-        ratio = (distances / normal[:, None, None]).mean(dim=0)
+        lone = self.config.lone_factor
+        if memory_bank.fixed_pose:
+            ratio = _ratio(memory_bank, stages, grid) / (lone if memory_bank.stands_alone else 1.0)
+        else:
+            ratio = _ratio(memory_bank, stages, None)
+            if memory_bank.stands_alone:
+                ratio = ratio / lone
+            elif self.config.by_place:
+                # What differs from every place counts as with a single reference, so that
+                # references which lie alike do not hide what one of them alone would show.
+                ratio = torch.maximum(_ratio(memory_bank, stages, grid), ratio / lone)
         if self.config.level_share:
             # A whole part that is wrong lies far everywhere, and must not be taken for light.
             level = ratio.median(dim=1, keepdim=True).values.clamp(max=MOST_LEVEL)
@@ -206,6 +212,13 @@ class ImageDecoder(nn.Module):
                 f"a grid of {grid[0]}×{grid[1]} needs {grid[0] * grid[1]} patches, stages have "
                 f"{[stage.shape[1] for stage in stages]}"
             )
+
+
+def _ratio(memory_bank: MemoryBank, stages: Sequence[Tensor], places: Grid | None) -> Tensor:
+    """(B, H*W): distances in units of what good parts keep, mean over the stages."""
+    distances = memory_bank.distances(stages, places)
+    normal = memory_bank.self_distances(places).to(distances.device)
+    return (distances / normal[:, None, None]).mean(dim=0)
 
 
 def image_score(anomaly_map: Tensor) -> Tensor:

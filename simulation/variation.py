@@ -31,6 +31,9 @@ class NormalVariation:
             the photo. 0 turns it off.
         jpeg_quality: lowest and highest quality of a JPEG round trip, in [1, 100]; None turns
             it off, and so does a side beyond the 65500 pixels that JPEG holds.
+        max_aspect: longest over shortest side, at least 1, up to which a photo is moved and
+            blurred as it is; a longer one is changed as if it were squeezed to that. A model that
+            sees every photo as a square sees the same changes then, however long the photo is.
     """
 
     max_shift: float = 0.02
@@ -41,6 +44,7 @@ class NormalVariation:
     gamma: tuple[float, float] = (0.95, 1.05)
     max_blur_sigma: float = 0.7
     jpeg_quality: tuple[int, int] | None = (70, 95)
+    max_aspect: float = math.inf
 
     def __post_init__(self) -> None:
         for name in ("max_shift", "max_rotation_degrees", "brightness", "max_blur_sigma"):
@@ -52,6 +56,8 @@ class NormalVariation:
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
                 raise ValueError(f"{name} is (low, high), both above 0, got {(low, high)}")
+        if not self.max_aspect >= 1:
+            raise ValueError(f"max_aspect must be 1 or more, got {self.max_aspect}")
         if self.jpeg_quality is not None:
             low, high = self.jpeg_quality
             if not 1 <= low <= high <= 100:
@@ -144,6 +150,7 @@ def _check_image(image: np.ndarray) -> None:
 def _move(image: np.ndarray, generator: np.random.Generator, bounds: NormalVariation) -> np.ndarray:
     height, width = image.shape[:2]
     shift_x, shift_y = generator.uniform(-bounds.max_shift, bounds.max_shift, size=2)
+    across, down = _squeeze(height, width, bounds.max_aspect)
     matrix = geometric_matrix(
         height,
         width,
@@ -151,6 +158,8 @@ def _move(image: np.ndarray, generator: np.random.Generator, bounds: NormalVaria
         rotation_degrees=_even(generator, bounds.max_rotation_degrees),
         scale=float(generator.uniform(*bounds.scale)),
     )
+    if across != down:
+        matrix = _about_centre(matrix, height, width, across / down)
     if np.array_equal(matrix, np.eye(2, 3)):
         return image
     # BORDER_REFLECT and not its sibling _101, which never returns on a side of one pixel.
@@ -180,7 +189,10 @@ def _soften(
     sigma = float(generator.uniform(0, bounds.max_blur_sigma))
     sigma *= math.sqrt(height * width) / _BLUR_REFERENCE_SIDE
     if sigma > 0:
-        image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        across, down = _squeeze(height, width, bounds.max_aspect)
+        image = cv2.GaussianBlur(
+            image, (0, 0), sigma / across, sigmaY=sigma / down, borderType=cv2.BORDER_REFLECT
+        )
     if bounds.jpeg_quality is None or max(height, width) > _JPEG_LARGEST_SIDE:
         return image
     low, high = bounds.jpeg_quality
@@ -188,6 +200,20 @@ def _soften(
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flags)
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _squeeze(height: int, width: int, max_aspect: float) -> tuple[float, float]:
+    """Factors on width and height that keep the area and bring the sides within `max_aspect`."""
+    factor = math.sqrt(max(1.0, max(height, width) / min(height, width) / max_aspect))
+    return (1 / factor, factor) if width > height else (factor, 1 / factor)
+
+
+def _about_centre(matrix: np.ndarray, height: int, width: int, squeeze: float) -> np.ndarray:
+    """The map whose turn and zoom act on the photo with x multiplied by `squeeze`."""
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = matrix @ [*centre, 1.0] - centre
+    turn = matrix[:, :2] * [[1.0, 1 / squeeze], [squeeze, 1.0]]
+    return np.column_stack([turn, centre - turn @ centre + shift])
 
 
 def _even(generator: np.random.Generator, bound: float) -> float:

@@ -358,8 +358,12 @@ def _look_at_answers(findings: Findings, question: _Question) -> None:
 
 def _load(model: str, device: str, dtype: str) -> AnomalyGPT:
     from anomalygpt.pretrained import load_assistant
+    from anomalygpt.reference_cache import ReferenceCache
 
-    return load_assistant(model, device=device, dtype=dtype)
+    assistant = load_assistant(model, device=device, dtype=dtype)
+    # What this machine works out is examined, not what it kept from an earlier run.
+    assistant.reference_cache = ReferenceCache(None)
+    return assistant
 
 
 def _mend(model: str) -> str:

@@ -48,6 +48,7 @@ class CategoryRun:
             measuring.maps,
             rotations=settings.rotations,
             flips=settings.flips,
+            fixed_pose=settings.fixed_pose,
         )
         self.sets = [] if plan.own_references else self._references.sets(plan)
         self._excluded = [self._not_measured(trial) for trial in plan.trials]
@@ -104,12 +105,7 @@ class CategoryRun:
             if references is None:
                 batch.skipped |= self._references.skipped
                 continue
-            alone = EncodedPhotos(
-                encoded.features[row : row + 1],
-                encoded.geometries[row : row + 1],
-                encoded.names[row : row + 1],
-            )
-            self._try(0, references, alone, batch.only(row))
+            self._try(0, references, encoded.only(row), batch.only(row))
 
     def _try(
         self, number: int, references: ReferenceSet, encoded: EncodedPhotos, batch: LoadedBatch

@@ -45,12 +45,14 @@ class References:
         *,
         rotations: int | None,
         flips: bool,
+        fixed_pose: bool = False,
     ) -> None:
         self.skipped: dict[str, str] = {}
         self._assistant = assistant
         self._maps = maps
         self._rotations = rotations
         self._flips = flips
+        self._fixed_pose = fixed_pose
         self._views: dict[tuple[Path, int], ReferenceViews | None] = {}
 
     def sets(self, plan: CategoryPlan) -> list[ReferenceSet]:
@@ -79,6 +81,8 @@ class References:
 
     def _turns(self, shots: int) -> dict[MapKind, int]:
         """Turned copies of each reference, the photo itself included, for each map."""
+        if self._fixed_pose:
+            return dict.fromkeys(self._maps, 1)
         return {
             kind: self._rotations or turns_of_each(shots, formulation=kind) for kind in self._maps
         }
@@ -106,7 +110,8 @@ class References:
         turns_of = self._turns(len(paths))
         own: list[ReferenceViews] = []
         for turns in dict.fromkeys(turns_of.values()):
-            bank = banks[turns] = MemoryBank(self._assistant.encoder_id)
+            bank = MemoryBank(self._assistant.encoder_id, fixed_pose=self._fixed_pose)
+            banks[turns] = bank
             own = []
             for path in paths:
                 views = self._of(path, turns)
@@ -135,7 +140,7 @@ class References:
 
     def _read(self, path: Path, turns: int) -> ReferenceViews | None:
         try:
-            return self._assistant.reference_views(path, turns, self._flips)
+            return self._assistant.reference_views(path, turns, self._flips, self._fixed_pose)
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

@@ -37,6 +37,7 @@ class EvaluationSettings:
         rotations: turned copies of every reference, the photo itself included; None as many as
             `AnomalyGPT.remember` takes by itself.
         flips: also compare with mirrored references.
+        fixed_pose: compare place by place, see `AnomalyGPT.remember`.
         batch_size: photos that are encoded at one time.
         examples: worst misses and worst false alarms to show, of each kind and category.
         leave_out_seen: leave test photos out that are references or training photos, instead of
@@ -57,6 +58,7 @@ class EvaluationSettings:
     no_prompt_learner: bool = False
     rotations: int | None = None
     flips: bool = False
+    fixed_pose: bool = False
     batch_size: int = 8
     examples: int = 3
     leave_out_seen: bool = False
@@ -80,6 +82,10 @@ class EvaluationSettings:
         for name in ("limit", "mask_size", "rotations", "batch_size"):
             self._at_least(name, 1)
         self._at_least("examples", 0)
+        if self.fixed_pose and ((self.rotations or 1) > 1 or self.flips):
+            raise ConfigError(
+                "a fixed pose goes without turned and mirrored copies; leave one of them out"
+            )
 
     def _choose(self, name: str, allowed: tuple[str, ...]) -> None:
         value: Any = getattr(self, name)

@@ -7,12 +7,11 @@ job as soon as nobody waits for it. Photos that wait at the same time are encode
 
 from __future__ import annotations
 
-import hashlib
 import queue
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +22,7 @@ from anomalygpt.errors import AnomalyGPTError, BusyError
 from anomalygpt.evidence import EncodedPhotos
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
-from anomalygpt.references import turns_of_each
+from anomalygpt.references import pixels_mark, turns_of_each
 from anomalygpt.serving.settings import ServerSettings
 from decoder import MemoryBank
 
@@ -56,7 +55,7 @@ class Request:
     @cached_property
     def bank_key(self) -> tuple[str, ...]:
         """The same for the same references and model."""
-        return (self.model, *(_mark(reference) for reference in self.references))
+        return (self.model, *(pixels_mark(reference) for reference in self.references))
 
 
 @dataclass(frozen=True)
@@ -263,11 +262,7 @@ class Engine:
             requests = [ticket.request for ticket in batch if ticket.request]
             encoded = assistant.encode([each.photo for each in requests])
             for row, (ticket, each) in enumerate(zip(batch, requests, strict=True)):
-                ticket.encoded = EncodedPhotos(
-                    encoded.features[row : row + 1],
-                    encoded.geometries[row : row + 1],
-                    [each.name],
-                )
+                ticket.encoded = replace(encoded.only(row), names=[each.name])
         assert own.encoded is not None
         return own.encoded
 
@@ -297,8 +292,3 @@ class Engine:
         self._banks.move_to_end(key)
         while len(self._banks) > MOST_BANKS:
             self._banks.popitem(last=False)
-
-
-def _mark(photo: Image.Image) -> str:
-    """The same for the same pixels."""
-    return hashlib.sha256(repr(photo.size).encode() + photo.tobytes()).hexdigest()

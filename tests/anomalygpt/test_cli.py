@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import os
@@ -257,7 +258,7 @@ def test_a_broken_photo_is_named_and_the_rest_goes_on(
 def test_progress_is_drawn_on_a_terminals_stderr_only(
     anomalygpt, parts, encoder_options, monkeypatch, terminal
 ) -> None:
-    """A log file gets no bar, and stdout never does."""
+    """A log file gets plain lines instead of a bar, and stdout neither."""
     monkeypatch.setattr(progress, "BAR_DELAY", -1.0)
     monkeypatch.setattr(progress, "is_watched", lambda: terminal)
     ran = anomalygpt(
@@ -266,7 +267,27 @@ def test_progress_is_drawn_on_a_terminals_stderr_only(
     )
     assert len(inspections(ran.out)) == 4
     assert ("4/4" in ran.err) is terminal
-    assert ("references" in ran.err) is terminal
+    assert ("references: 1 of 2, about" in ran.err) is not terminal
+    assert ("photos: 1 of 4, about" in ran.err) is not terminal
+
+
+def test_lines_of_a_log_are_seconds_apart(monkeypatch, capsys) -> None:
+    """The first when it takes a while; then about ten seconds apart, in a long run further."""
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress, "is_watched", lambda: False)
+    told = []
+    for _ in progress.with_bar(range(2000), 2000, "parts"):
+        if capsys.readouterr().err:
+            told.append(now)
+        now += 1.0
+    gaps = [later - earlier for earlier, later in itertools.pairwise(told)]
+    assert told[0] <= 3
+    assert gaps[0] == 10
+    assert all(10 <= gap <= max(10, 0.06 * at + 1) for gap, at in zip(gaps, told, strict=False))
+    assert gaps[-1] > 50
+    assert list(progress.with_bar(range(1), 1)) == [0]
+    assert not capsys.readouterr().err
 
 
 def test_the_published_formulation_can_be_asked_for(anomalygpt, parts, encoder_options) -> None:

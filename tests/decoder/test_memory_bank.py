@@ -21,7 +21,8 @@ from decoder import (
     EmptyMemoryBankError,
     ImageDecoder,
     MemoryBank,
-    memory_bank,
+    search,
+    spread,
 )
 
 WIDTHS = (8, 12)
@@ -81,8 +82,8 @@ def test_chunks_give_what_the_direct_formulation_gives(
     monkeypatch: pytest.MonkeyPatch, chunk: int, budget: int, patches: int
 ) -> None:
     """Sizes below, at and above the borders of the chunks."""
-    monkeypatch.setattr(memory_bank, "BANK_CHUNK", chunk)
-    monkeypatch.setattr(memory_bank, "SIMILARITY_BUDGET", budget)
+    monkeypatch.setattr(search, "BANK_CHUNK", chunk)
+    monkeypatch.setattr(search, "SIMILARITY_BUDGET", budget)
     references, query = [part(seed, patches) for seed in range(3)], part(9, patches, views=2)
     found = bank_of(*references).distances(query)
     for stage, distances in enumerate(found):
@@ -101,8 +102,8 @@ def test_the_search_never_holds_more_similarities_than_its_budget(
         return multiply(left, right, out=out)
 
     monkeypatch.setattr(torch, "mm", recording)
-    monkeypatch.setattr(memory_bank, "BANK_CHUNK", 64)
-    monkeypatch.setattr(memory_bank, "SIMILARITY_BUDGET", 640)
+    monkeypatch.setattr(search, "BANK_CHUNK", 64)
+    monkeypatch.setattr(search, "SIMILARITY_BUDGET", 640)
     for count in (1, 4, 16):
         made.clear()
         bank_of(*[part(seed, 50) for seed in range(count)]).distances(part(9, 50))
@@ -256,7 +257,7 @@ def test_stages_must_fit_each_other() -> None:
 def upper(values: Tensor, share: float | None = None) -> Tensor:
     """The value that a share of the patches lies within, by sorting all of them."""
     ordered = values.flatten().sort().values
-    share = memory_bank.SELF_QUANTILE if share is None else share
+    share = spread.SELF_QUANTILE if share is None else share
     return ordered[max(1, round(share * len(ordered))) - 1]
 
 
@@ -280,9 +281,9 @@ def test_leave_one_out_is_every_reference_against_all_others() -> None:
 def test_varied_copies_tell_the_scale_of_a_single_reference() -> None:
     """Enlarged, and the larger of both readings; the same photo once more changes nothing."""
     tokens, copies = part(0, patches=40), part(1, patches=40, views=3)
-    share = memory_bank.COPIES_QUANTILE
+    share = spread.COPIES_QUANTILE
     against = [upper(direct(copies[s], tokens[s][0]), share) for s in range(len(WIDTHS))]
-    expected = torch.stack(against) * memory_bank.COPIES_TO_PARTS
+    expected = torch.stack(against) * spread.COPIES_TO_PARTS
     one = bank_of(tokens, varied=copies)
     torch.testing.assert_close(one.self_distances(), expected)
     two = bank_of(tokens, varied=copies)
@@ -296,10 +297,10 @@ def test_varied_copies_are_compared_with_all_references() -> None:
     both = bank_of(tokens, varied=copies)
     both.add(other)
     merged = bank_of([torch.cat(stages) for stages in zip(tokens, other, strict=True)])
-    share = memory_bank.COPIES_QUANTILE
+    share = spread.COPIES_QUANTILE
     against = torch.stack([upper(d, share) for d in merged.distances(copies)])
     among = bank_of(tokens, other).self_distances()
-    expected = torch.maximum(among, against * memory_bank.COPIES_TO_PARTS)
+    expected = torch.maximum(among, against * spread.COPIES_TO_PARTS)
     torch.testing.assert_close(both.self_distances(), expected)
 
 
@@ -324,9 +325,9 @@ def test_the_same_photo_twice_keeps_a_scale() -> None:
     tokens = part(0)
     copies = [stage + 0.3 * other for stage, other in zip(tokens, part(1), strict=True)]
     known = bank_of(tokens, tokens, varied=copies).self_distances()
-    assert (known > 2 * memory_bank.MINIMUM_SELF_DISTANCE).all()
+    assert (known > 2 * spread.MINIMUM_SELF_DISTANCE).all()
     bare = bank_of(tokens, tokens).self_distances()
-    assert torch.equal(bare, torch.full((2,), memory_bank.MINIMUM_SELF_DISTANCE))
+    assert torch.equal(bare, torch.full((2,), spread.MINIMUM_SELF_DISTANCE))
 
 
 def test_varied_copies_are_not_searched() -> None:

@@ -16,6 +16,7 @@ from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import AnomalyGPTError, BusyError, MissingPartError
 from anomalygpt.generation import GenerationOptions
+from anomalygpt.serving import engine as engine_module
 from anomalygpt.serving.engine import Engine, Progress, Request
 from anomalygpt.serving.settings import ServerSettings
 
@@ -67,6 +68,18 @@ def test_a_bank_is_made_once_for_the_same_references(
     assert len(remembered) == 2
     inspected(engine, Request(photo(0), "a", (photo(1),)))
     assert len(remembered) == 3
+
+
+def test_the_banks_that_were_used_last_are_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as half a gigabyte holds, at 17 MB each; the longest unused go first."""
+    assert 20 <= engine_module.MOST_BANKS <= 30
+    monkeypatch.setattr(engine_module, "MOST_BANKS", 2)
+    requests = [Request(photo(0), "a", (photo(seed),)) for seed in (1, 2, 3)]
+    for number in (0, 1, 0, 2):
+        inspected(engine, requests[number])
+    assert list(engine._banks) == [requests[0].bank_key, requests[2].bank_key]
 
 
 def test_answers_take_turns(engine: Engine) -> None:
