@@ -112,7 +112,7 @@ _COMMANDS = {
 
 
 # As in anomalygpt.data.opening, which a help text must not wait for.
-_LAYOUTS = ("mvtec", "visa", "loco", "crackforest", "folder", "pairs", "instructions")
+_LAYOUTS = ("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:

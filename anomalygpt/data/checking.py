@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from anomalygpt.data.files import entries, folder_name, hash_file, is_folder, photos_below, shown
+from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
 from anomalygpt.data.masks import (
     CRACK,
@@ -68,6 +69,7 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
     looked = list(progress(_in_threads(_look, samples), len(samples)))
     findings = [
         *reading.findings,
+        *_foreign(root),
         *_gaps(root, layout, samples),
         *_strangers(samples),
         *(finding for each in looked for finding in each.findings),
@@ -75,6 +77,16 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
         *_unlike_references(looked),
     ]
     return _report(root, layout, samples, findings)
+
+
+def _foreign(root: Path) -> Iterator[Finding]:
+    if found := recognise(root):
+        yield Finding(
+            "warning",
+            found.evidence,
+            f"{found.title}, not read",
+            f"nothing, if the folders say what is good and bad; else {found.advice}",
+        )
 
 
 def _report(
@@ -213,7 +225,7 @@ def _missing_photos(place: Path, layout: str, samples: Sequence[Sample]) -> Iter
             "no good photos to train on",
             "training and references need some in train/good (plain folders: in good)",
         )
-    if layout in ("folder", "pairs"):
+    if layout in ("folder", "good", "pairs"):
         return
     if not bad and "test" not in good:
         yield Finding(

@@ -7,6 +7,7 @@ CrackForest's MATLAB files number their regions: 2 is crack.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from anomalygpt.data.files import is_file, is_folder, name_key, photos, shown, subfolders
-from anomalygpt.data.samples import Sample
+from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.errors import DataError
 
 CRACK = 2
@@ -146,6 +147,23 @@ def same_shape(size: tuple[int, ...], other: tuple[int, int]) -> bool:
     return abs(size[0] * other[1] / (size[1] * other[0]) - 1) <= ASPECT_TOLERANCE
 
 
+def claimed_twice(samples: Sequence[Sample]) -> list[Finding]:
+    """Masks that belong to several photos by their names."""
+    claims = Counter(mask for sample in samples for mask in sample.masks)
+    return [
+        Finding(
+            "error",
+            mask,
+            "masks that several photos claim",
+            "give each photo a name of its own; photos and masks of a kind may also lie in "
+            "subfolders of the same name",
+            f"{count} photos have this name",
+        )
+        for mask, count in claims.items()
+        if count > 1
+    ]
+
+
 class MaskFolder:
     """The masks of one folder, found by the names of their photos.
 
@@ -155,7 +173,13 @@ class MaskFolder:
     def __init__(self, folder: Path, suffixes: Sequence[str] | None = None) -> None:
         """Lists the folder; there may be none."""
         files = photos(folder) if suffixes is None else photos(folder, suffixes)
-        self._files = {name_key(path.stem): path for path in files}
+        self._files: dict[str, Path] = {}
+        # A mask that lies there under the same name as another, with another suffix.
+        self.doubles: list[tuple[Path, Path]] = []
+        for path in files:
+            first = self._files.setdefault(name_key(path.stem), path)
+            if first != path:
+                self.doubles.append((path, first))
         self._folders = {name_key(path.name): path for path in subfolders(folder)}
         self._claimed: set[Path] = set()
 
