@@ -16,7 +16,7 @@ from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
 from anomalygpt.data.masks import (
     CRACK,
-    LOSSY_SUFFIXES,
+    is_smeared,
     read_mask,
     read_regions,
 )
@@ -170,12 +170,13 @@ def _look_at_mask(path: Path, mask: np.ndarray, size: tuple[int, int] | None) ->
             "masks that mark nearly the whole photo",
             "if they are inverted, make the defect white and the rest black",
         )
-    if path.suffix.lower() in LOSSY_SUFFIXES:
+    if is_smeared(path):
         yield Finding(
             "warning",
             path,
-            "masks in a format that smears edges",
-            "save masks as PNG; from these, pixels of at least half brightness are taken",
+            "masks with smeared edges",
+            "nothing, if half the brightness is the edge: pixels of at least half are taken; save "
+            "masks as PNG in black and white to say it exactly",
         )
     if path.suffix.lower() == ".mat" and (others := _other_regions(path)):
         yield Finding(
