@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
-from anomalygpt.image_io import list_images
+from anomalygpt.images.listing import list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.references import turns_of_each

@@ -34,7 +34,8 @@ from anomalygpt.commands import (
 )
 from anomalygpt.errors import AnomalyGPTError, ConfigError, ConversationTooLongError, OutputError
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import list_images, write_atomically
+from anomalygpt.image_io import write_atomically
+from anomalygpt.images.listing import list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image

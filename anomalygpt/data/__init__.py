@@ -9,6 +9,7 @@ from __future__ import annotations
 from anomalygpt.data.checking import check
 from anomalygpt.data.files import hash_file
 from anomalygpt.data.instructions import Instruction, open_instructions
+from anomalygpt.data.left_out import data_notes
 from anomalygpt.data.masks import load_mask
 from anomalygpt.data.opening import normal_images, open_data
 from anomalygpt.data.report import CheckReport
@@ -22,6 +23,7 @@ __all__ = [
     "Sample",
     "Split",
     "check",
+    "data_notes",
     "hash_file",
     "load_mask",
     "normal_images",

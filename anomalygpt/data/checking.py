@@ -11,9 +11,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from anomalygpt.data.files import entries, folder_name, hash_file, is_folder, photos_below, shown
+from anomalygpt.data.files import folder_name, hash_file
 from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
+from anomalygpt.data.left_out import more_pages, strangers
 from anomalygpt.data.masks import (
     CRACK,
     is_smeared,
@@ -25,6 +26,7 @@ from anomalygpt.data.report import CheckReport, count_samples
 from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.data.trees import category_folders
 from anomalygpt.errors import DataError, ImageError
+from anomalygpt.files import shown
 from anomalygpt.image_io import load_image
 
 Item = TypeVar("Item")
@@ -71,7 +73,8 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
         *reading.findings,
         *_foreign(root),
         *_gaps(root, layout, samples),
-        *_strangers(samples),
+        *strangers(samples),
+        *more_pages(samples),
         *(finding for each in looked for finding in each.findings),
         *_repeated(layout, looked),
         *_unlike_references(looked),
@@ -251,36 +254,6 @@ def _missing_masks(place: Path, samples: Sequence[Sample]) -> Iterator[Finding]:
         return
     for sample in without:
         yield Finding("warning", sample.image, "photos of defects without a mask", advice)
-
-
-def _strangers(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """What lies between the photos and is not read as one."""
-    known = {sample.image for sample in samples}
-    read = known.union(*(sample.masks for sample in samples))
-    named = {sample.image.stem for sample in samples}
-    for photo in sorted(known):
-        if photo.stem.endswith("_mask") and photo.stem.removesuffix("_mask") in named:
-            yield Finding(
-                "error",
-                photo,
-                "masks between the photos",
-                "move them into the folder for masks; here they count as photos",
-            )
-    for folder in sorted({photo.parent for photo in known}):
-        for path in entries(folder):
-            if path in known or (is_folder(path) and _is_read(path, read)):
-                continue
-            if not is_folder(path) or photos_below(path):
-                yield Finding(
-                    "warning",
-                    path,
-                    "files and folders between the photos, left out",
-                    "convert them to PNG or JPEG, or move the photos up, if they should count",
-                )
-
-
-def _is_read(folder: Path, files: set[Path]) -> bool:
-    return any(folder in file.parents for file in files)
 
 
 def _repeated(layout: str, looked: Sequence[_Looked]) -> Iterator[Finding]:

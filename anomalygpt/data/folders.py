@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from anomalygpt.data.files import (
-    folder_name,
-    is_folder,
-    name_key,
-    photos,
-    photos_below,
-    shown,
-    subfolders,
-)
+from anomalygpt.data.files import folder_name, is_folder, name_key, photos, photos_below, subfolders
 from anomalygpt.data.masks import MaskFolder, claimed_twice
 from anomalygpt.data.names import KNOWN_WORDS, Meaning, meaning, means_masks
 from anomalygpt.data.samples import Finding, Reading, Sample
 from anomalygpt.data.trees import masks_without_use
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 QUERY, REFERENCE, MASK = "query", "reference", "mask"
 CRACK_IMAGES, CRACK_MASKS = "image", "groundTruth"

@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from anomalygpt.data.files import is_file, is_folder, name_key, photos, shown, subfolders
+from anomalygpt.data.files import is_file, is_folder, name_key, photos, subfolders
 from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 CRACK = 2
 LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000"})
@@ -213,11 +214,10 @@ class MaskFolder:
 
     def __init__(self, folder: Path, suffixes: Sequence[str] | None = None) -> None:
         """Lists the folder; there may be none."""
-        files = photos(folder) if suffixes is None else photos(folder, suffixes)
         self._files: dict[str, Path] = {}
         # A mask that lies there under the same name as another, with another suffix.
         self.doubles: list[tuple[Path, Path]] = []
-        for path in files:
+        for path in photos(folder, suffixes):
             first = self._files.setdefault(name_key(path.stem), path)
             if first != path:
                 self.doubles.append((path, first))

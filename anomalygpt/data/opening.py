@@ -7,15 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from anomalygpt.data.files import (
-    entries,
-    folder_name,
-    is_file,
-    is_folder,
-    photos,
-    shown,
-    subfolders,
-)
+from anomalygpt.data.files import entries, folder_name, is_file, is_folder, photos, subfolders
 from anomalygpt.data.folders import (
     has_named_folders,
     is_called_good,
@@ -33,6 +25,7 @@ from anomalygpt.data.samples import InspectionData, Reading
 from anomalygpt.data.trees import category_folders, is_loco, read_trees
 from anomalygpt.data.visa import TABLE, read_visa
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 Reader: TypeAlias = Callable[[Path, "Collection[str] | None"], Reading]
 
@@ -102,7 +95,7 @@ def open_data(
             f"{shown(root)} has the layout of {LAYOUTS[layout].title}, but no photo in it; "
             "copy the data set again"
         )
-    return InspectionData(root, layout, tuple(reading.samples))
+    return InspectionData(root, layout, tuple(reading.samples), tuple(reading.findings))
 
 
 def normal_images(root: str | Path, category: str | None = None) -> list[Path]:

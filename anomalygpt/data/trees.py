@@ -6,10 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import cast
 
-from anomalygpt.data.files import entries, folder_name, is_folder, photos, shown, subfolders
+from anomalygpt.data.files import entries, folder_name, is_folder, photos, subfolders
 from anomalygpt.data.masks import MaskFolder, claimed_twice
 from anomalygpt.data.names import KNOWN_WORDS, meaning
 from anomalygpt.data.samples import Finding, Reading, Sample, Split
+from anomalygpt.files import shown
 
 _SPLITS = ("train", "validation", "test")
 _LOCO_KINDS = ("logical_anomalies", "structural_anomalies")

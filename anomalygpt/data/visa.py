@@ -6,10 +6,11 @@ import csv
 from collections.abc import Collection
 from pathlib import Path
 
-from anomalygpt.data.files import is_file, shown
+from anomalygpt.data.files import is_file
 from anomalygpt.data.names import KNOWN_WORDS, meaning
 from anomalygpt.data.samples import Finding, Reading, Sample, Split
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 TABLE = Path("split_csv", "1cls.csv")
 

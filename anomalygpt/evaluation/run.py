@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from anomalygpt.data import InspectionData, Sample, open_data
+from anomalygpt.data import InspectionData, Sample, data_notes, open_data
 from anomalygpt.errors import DataError, OutputError
 from anomalygpt.evaluation.batches import load_batches
 from anomalygpt.evaluation.category import CategoryRun
@@ -111,7 +111,11 @@ def evaluate(
         command=command,
         trained_here=bool(training & assistant.training_photos),
     )
-    results |= {"left_out": [str(each.image) for each in seen], "mark": mark}
+    results |= {
+        "left_out": [str(each.image) for each in seen],
+        "notes": data_notes(data),
+        "mark": mark,
+    }
     write_results(results, photos, folder)
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)
     return json.loads(json.dumps(results))  # as a later call would read it

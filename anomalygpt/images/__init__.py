@@ -1,0 +1,1 @@
+"""Photos as files: which ones a folder holds, and what their values mean."""
