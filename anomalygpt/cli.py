@@ -235,6 +235,18 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flips", action="store_true", help="also compare with mirrored references"
     )
+    _add_bit_depth(parser)
+
+
+def _add_bit_depth(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bit-depth",
+        type=int,
+        choices=range(8, 17),
+        metavar="N",
+        help="bits in use, 8 to 16, where 16-bit photos do not say it themselves (default: as many "
+        "as all photos and references together need)",
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -396,6 +408,7 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
         "--size", type=int, default=224, metavar="PIXELS", help="longer side (default 224)"
     )
     parser.add_argument("--seed", type=int, default=0, help="the same gives the same (default 0)")
+    _add_bit_depth(parser)
 
 
 def _positive(text: str) -> int:

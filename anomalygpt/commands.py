@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
-from anomalygpt.images.listing import list_images
+from anomalygpt.files import shown
+from anomalygpt.image_io import common_bit_depth, load_image
+from anomalygpt.images.listing import find_images, list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.references import turns_of_each
@@ -24,12 +26,17 @@ from decoder import MemoryBank
 
 def inspect(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
-    paths = list_images(options.images)
+    listing = find_images(options.images)
+    paths = listing.photos
+    if note := listing.note():
+        say(f"anomalygpt: {note}")
     outputs = _output_names(paths)
     _check_outputs(options, outputs)
     assistant = assistant_of(options, needs_words=not options.map_only)
     set_formulation(assistant, options)
-    bank = _remember(assistant, options)
+    good = reference_paths(options)
+    depth = options.bit_depth or common_bit_depth([*good, *paths])
+    bank = remember(assistant, good, options, depth)
     found = assistant.inspect_batch(
         paths,
         bank,
@@ -37,6 +44,7 @@ def inspect(options: argparse.Namespace) -> int:
         category=options.category,
         map_only=options.map_only,
         batch_size=options.batch_size,
+        bit_depth=depth,
     )
     failed = 0
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
@@ -46,8 +54,8 @@ def inspect(options: argparse.Namespace) -> int:
             continue
         if options.save_overlay:
             stretch = assistant.decoder.config.formulation == "published"
-            picture = overlay(path, inspection, stretch=stretch)
-            save_image(picture, options.save_overlay / f"{outputs[path]}.png")
+            picture = overlay(load_image(path, depth), inspection, stretch=stretch)
+            save_image(picture, options.save_overlay / f"{outputs[path]}.png", is_result=True)
         if options.save_map:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
         tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
@@ -131,12 +139,11 @@ def set_formulation(assistant: AnomalyGPT, options: argparse.Namespace) -> None:
         assistant.set_formulation(options.formulation)
 
 
-def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
-    return remember(assistant, reference_paths(options), options)
-
-
 def remember(
-    assistant: AnomalyGPT, paths: Sequence[Path], options: argparse.Namespace
+    assistant: AnomalyGPT,
+    paths: Sequence[Path],
+    options: argparse.Namespace,
+    bit_depth: int | None = None,
 ) -> MemoryBank:
     """Encode references one by one, with a bar where there are many of them.
 
@@ -144,6 +151,7 @@ def remember(
         assistant: the one that will compare with them.
         paths: photos of good parts; none gives an empty bank.
         options: its rotations and flips say how they are turned.
+        bit_depth: of the photos and these references together, see `common_bit_depth`.
 
     Raises:
         ImageError: a reference cannot be used; it is named.
@@ -151,7 +159,9 @@ def remember(
     bank = MemoryBank(assistant.encoder_id)
     turns = options.rotations or turns_of_each(len(paths), assistant.config.decoder.formulation)
     for path in with_bar(paths, len(paths), "references"):
-        assistant.remember([path], rotations=turns, flips=options.flips, bank=bank)
+        assistant.remember(
+            [path], rotations=turns, flips=options.flips, bank=bank, bit_depth=bit_depth
+        )
     return bank
 
 
@@ -171,7 +181,7 @@ def say(message: str) -> None:
 
 def sentence(inspection: Inspection) -> str:
     """The findings on a photo in one line for a person."""
-    name = inspection.image or "photo"
+    name = shown(inspection.image or "photo")
     if inspection.answer is not None and inspection.anomaly_probability is not None:
         return f"{name}: {inspection.answer} (P(anomaly) {inspection.anomaly_probability:.2f})"
     places = Counter(region.location for region in inspection.regions)
@@ -203,6 +213,7 @@ def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> 
             f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
         )
     photos = {path.resolve() for path in [*outputs, *reference_paths(options)]}
+    places = {path.parent for path in photos}
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
@@ -212,4 +223,9 @@ def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> 
                 raise OutputError(
                     f"{target} is one of the photos and would be overwritten; choose another "
                     "folder for the results"
+                )
+            if target.resolve().parent in places:
+                raise OutputError(
+                    f"{shown(target.parent)} holds photos, and results among them would be taken "
+                    "for photos; choose another folder for the results"
                 )

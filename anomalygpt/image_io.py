@@ -21,10 +21,10 @@ from PIL import Image
 
 from anomalygpt.errors import ImageError, OutputError
 from anomalygpt.files import shown
+from anomalygpt.images import check_bit_depth
 from anomalygpt.images.depth import (
     DeepPixels,
     Hints,
-    check_bit_depth,
     deep_pixels,
     depth_of,
 )
@@ -160,8 +160,11 @@ def _open_file(path: Path, name: str) -> Image.Image:
             # Pillow warns above 89 megapixels; photos up to its error at 179 are fine here.
             warnings.simplefilter("ignore")
             opened = Image.open(file)
-            if page:
+            try:
                 opened.seek(page)
+            except BaseException:
+                opened.close()
+                raise
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise ImageError(

@@ -26,7 +26,15 @@ from anomalygpt.encoders import ImageFeatures, TextEncoder, encoder_mark, open_e
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
 from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
 from anomalygpt.generation import VERDICT_OPTIONS, GenerationOptions
-from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
+from anomalygpt.image_io import (
+    ImageSource,
+    common_bit_depth,
+    is_single,
+    listed,
+    load_image,
+    photo_name,
+    try_load,
+)
 from anomalygpt.preprocessing import ImageGeometry, preprocess
 from anomalygpt.references import ReferenceViews, reference_pictures, turns_of_each
 from anomalygpt.results import Inspection
@@ -194,14 +202,21 @@ class AnomalyGPT(nn.Module):
         """Where photos are encoded."""
         return next(self.encoder.parameters()).device
 
-    def encode(self, images: ImageSource | Sequence[ImageSource]) -> EncodedPhotos:
+    def encode(
+        self, images: ImageSource | Sequence[ImageSource], *, bit_depth: int | None = None
+    ) -> EncodedPhotos:
         """Read and encode photos, all in one batch.
+
+        Args:
+            images: paths, Pillow images or arrays.
+            bit_depth: see `load_image`; None takes one for all of them.
 
         Raises:
             ImageError: a photo cannot be used.
         """
         images = listed(images)
-        photos = [load_image(image) for image in images]
+        depth = bit_depth or common_bit_depth(images)
+        photos = [load_image(image, depth) for image in images]
         features, geometries = self._encode(photos)
         return EncodedPhotos(features, geometries, [photo_name(image) for image in images])
 
@@ -212,6 +227,7 @@ class AnomalyGPT(nn.Module):
         rotations: int | None = None,
         flips: bool = False,
         bank: MemoryBank | None = None,
+        bit_depth: int | None = None,
     ) -> MemoryBank:
         """Read good parts into a memory bank, which any number of inspections can use.
 
@@ -222,6 +238,8 @@ class AnomalyGPT(nn.Module):
                 for parts that must not be turned, more for parts that lie in any pose.
             flips: True adds mirrored copies.
             bank: an existing bank to add to.
+            bit_depth: see `load_image`; None takes that of the bank, else one for all references.
+                The bank keeps it, and photos are read like its references.
 
         Raises:
             ImageError: a reference cannot be used; it is named.
@@ -232,13 +250,15 @@ class AnomalyGPT(nn.Module):
         bank = MemoryBank(self.encoder_id) if bank is None else bank
         self._check_bank(bank)
         references = listed(references)
+        depth = bit_depth or bank.bit_depth or common_bit_depth(references)
         formulation = self.config.decoder.formulation
         turns = rotations or turns_of_each(len(bank) + len(references), formulation)
         # All are read before the first is added: a broken one leaves the bank as it was.
         encoded = [
-            (photo_name(reference), *self.reference_views(reference, turns, flips))
+            (photo_name(reference), *self.reference_views(reference, turns, flips, depth))
             for reference in references
         ]
+        bank.bit_depth = depth
         for name, views, varied in encoded:
             with decoder_errors():
                 # The same photo may be given twice; its second name is then a number.
@@ -246,7 +266,11 @@ class AnomalyGPT(nn.Module):
         return bank
 
     def reference_views(
-        self, reference: ImageSource, rotations: int = 1, flips: bool = False
+        self,
+        reference: ImageSource,
+        rotations: int = 1,
+        flips: bool = False,
+        bit_depth: int | None = None,
     ) -> ReferenceViews:
         """What `remember` puts into a memory bank for one reference.
 
@@ -257,7 +281,7 @@ class AnomalyGPT(nn.Module):
         Raises:
             ImageError: the reference cannot be used; it is named.
         """
-        pixels = np.asarray(load_image(reference))
+        pixels = np.asarray(load_image(reference, bit_depth))
         views, varied = reference_pictures(pixels, rotations, flips)
         copies = [*views, *varied]
         parts = [
@@ -365,6 +389,7 @@ class AnomalyGPT(nn.Module):
         description: str | None = None,
         category: str | None = None,
         map_only: bool = False,
+        bit_depth: int | None = None,
     ) -> Inspection:
         """Inspect one photo.
 
@@ -375,6 +400,7 @@ class AnomalyGPT(nn.Module):
                 should be brown and without any hole."
             category: what the part is called, such as "leather".
             map_only: True asks no language model.
+            bit_depth: bits that photo and references use, see `load_image`; None finds it out.
 
         Raises:
             ImageError: a photo cannot be used; it is named.
@@ -387,6 +413,7 @@ class AnomalyGPT(nn.Module):
                 description=description,
                 category=category,
                 map_only=map_only,
+                bit_depth=bit_depth,
             )
         )
         if isinstance(found, ImageError):
@@ -402,8 +429,13 @@ class AnomalyGPT(nn.Module):
         category: str | None = None,
         map_only: bool = False,
         batch_size: int = 8,
+        bit_depth: int | None = None,
     ) -> Iterator[Inspection | ImageError]:
         """Inspect many photos against the same references, several at a time.
+
+        Photos and references of more than 8 bits are read with one bit depth: the given one, that
+        of the memory bank, or the one that all of them need. Of an iterator the photos to come are
+        not known; they are read like the references.
 
         Yields:
             One `Inspection` per photo, in order. In place of a photo that cannot be used comes
@@ -419,23 +451,35 @@ class AnomalyGPT(nn.Module):
             raise MissingPartError(
                 f"{self.name} has no language model to answer; call with map_only=True"
             )
-        bank = references if isinstance(references, MemoryBank) else self.remember(references)
         photos = listed(images) if is_single(images) else images
+        bank, depth = self._read_alike(photos, references, bit_depth)
         return self._inspect_batches(
-            iter(photos), bank, description, category, map_only, batch_size
+            iter(photos), bank, depth, description, category, map_only, batch_size
         )
+
+    def _read_alike(
+        self, photos: Iterable[ImageSource], references: References, bit_depth: int | None
+    ) -> tuple[MemoryBank, int | None]:
+        """A bank of the references, and the bit depth of all photos."""
+        known = photos if isinstance(photos, Sequence) else ()
+        if isinstance(references, MemoryBank):
+            return references, bit_depth or references.bit_depth or common_bit_depth(known)
+        good = listed(references)
+        depth = bit_depth or common_bit_depth([*good, *known])
+        return self.remember(good, bit_depth=depth), depth
 
     def _inspect_batches(
         self,
         images: Iterator[ImageSource],
         bank: MemoryBank,
+        bit_depth: int | None,
         description: str | None,
         category: str | None,
         map_only: bool,
         batch_size: int,
     ) -> Iterator[Inspection | ImageError]:
         while batch := list(islice(images, batch_size)):
-            loaded = [try_load(image) for image in batch]
+            loaded = [try_load(image, bit_depth) for image in batch]
             good = [photo for photo in loaded if not isinstance(photo, ImageError)]
             found: Iterator[Inspection] = iter(())
             if good:
@@ -458,17 +502,20 @@ class AnomalyGPT(nn.Module):
         *,
         description: str | None = None,
         category: str | None = None,
+        bit_depth: int | None = None,
     ) -> Chat:
         """Begin a conversation about one photo; the photo is encoded here, once.
+
+        The arguments are those of `inspect`.
 
         Raises:
             ImageError: a photo cannot be used; it is named.
             MissingPartError: no language model, or neither a reference nor a trained text side.
         """
         self._speech()
-        evidence = self.examine(
-            self.encode([image]), references, description=description, category=category
-        )
+        bank, depth = self._read_alike([image], references, bit_depth)
+        photo = self.encode([image], bit_depth=depth)
+        evidence = self.examine(photo, bank, description=description, category=category)
         return Chat(self, evidence)
 
     def open_dialogue(self, evidence: Evidence, prompts: Prompts = "map") -> Dialogue:

@@ -33,8 +33,9 @@ from anomalygpt.commands import (
     set_formulation,
 )
 from anomalygpt.errors import AnomalyGPTError, ConfigError, ConversationTooLongError, OutputError
+from anomalygpt.files import shown
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import write_atomically
+from anomalygpt.image_io import common_bit_depth, write_atomically
 from anomalygpt.images.listing import list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.results import Inspection
@@ -139,19 +140,24 @@ class Sitting:
             references, bank = self.references, self._bank
         else:
             # All are read again: how each is turned depends on how many there are.
-            bank = remember(self._assistant, references, self._options)
+            depth = self._options.bit_depth or common_bit_depth([photo, *references])
+            bank = remember(self._assistant, references, self._options, depth)
         talk = self._begin(photo, bank)
         # Only now: a photo that cannot be read must leave everything as it was.
         self.talk, self._photo, self._bank = talk, photo, bank
         self.references = list(references)
         self._inputs += [photo, *references]
         if _is_among(photo, references):
-            say(f"anomalygpt: {photo} is also a reference, and never differs from itself")
+            say(f"anomalygpt: {shown(photo)} is also a reference, and never differs from itself")
 
     def _begin(self, photo: Path, bank: MemoryBank) -> Chat:
         options = self._options
         talk = self._assistant.chat(
-            photo, bank, description=options.description, category=options.category
+            photo,
+            bank,
+            description=options.description,
+            category=options.category,
+            bit_depth=options.bit_depth,
         )
         talk.judge()  # later answers then go with the verdict; what can fail does so here
         return talk
@@ -231,7 +237,7 @@ class Sitting:
         _check_target(path, self._inputs, replace_file)
         kind = path.suffix.lower()
         if kind == ".png":
-            save_image(self._overlay(), path)
+            save_image(self._overlay(), path, is_result=True)
         elif kind == ".json":
             _write(path, findings_json(self.talk))
         elif kind in (".txt", ".md"):
@@ -240,7 +246,7 @@ class Sitting:
             raise OutputError(
                 f"{path}: a name ends in .json (findings), .png (map), .txt or .md (conversation)"
             )
-        print(f"written: {path}", flush=True)
+        print(f"written: {shown(path)}", flush=True)
 
 
 def is_interactive() -> bool:

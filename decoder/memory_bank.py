@@ -62,10 +62,13 @@ class MemoryBank:
     Attributes:
         encoder: what encoded the references, so that nobody compares them with features of
             another encoder; None when nobody said. It is saved with them.
+        bit_depth: how many bits the references' values have, so that photos are read alike; None
+            where all have 8, or nobody said. It is saved with them.
     """
 
     def __init__(self, encoder: str | None = None) -> None:
         self.encoder = encoder
+        self.bit_depth: int | None = None
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
         self._searched: tuple[Tensor, ...] | None = None
@@ -264,6 +267,7 @@ class MemoryBank:
                 for stage, tensor in enumerate(getattr(reference, part) or ()):
                     tensors[f"{number}.{part}.{stage}"] = tensor.contiguous().cpu()
         metadata = {"content": "memory bank", "encoder": self.encoder or ""}
+        metadata["bit_depth"] = str(self.bit_depth or "")
         for number, (name, reference) in enumerate(self._references.items()):
             metadata |= {f"name.{number}": name, f"own.{number}": str(reference.own)}
         try:
@@ -289,6 +293,7 @@ class MemoryBank:
         if metadata.get("content") != "memory bank":
             raise DecoderError(f"{path} is not a memory bank; `MemoryBank.save` writes one")
         bank = cls(metadata.get("encoder") or None)
+        bank.bit_depth = int(metadata.get("bit_depth") or 0) or None
         try:
             for number in range(sum(key.startswith("name.") for key in metadata)):
                 stages, varied = (

@@ -7,6 +7,7 @@ words what is wrong with either; docs/data.md shows the layouts.
 from __future__ import annotations
 
 from anomalygpt.data.checking import check
+from anomalygpt.data.depths import bit_depths
 from anomalygpt.data.files import hash_file
 from anomalygpt.data.instructions import Instruction, open_instructions
 from anomalygpt.data.left_out import data_notes
@@ -22,6 +23,7 @@ __all__ = [
     "Instruction",
     "Sample",
     "Split",
+    "bit_depths",
     "check",
     "data_notes",
     "hash_file",

@@ -51,7 +51,7 @@ def settings_of(options: argparse.Namespace) -> EvaluationSettings:
     }
     for name in (
         *("references", "limit", "mask_size", "no_decoder", "no_prompt_learner", "rotations"),
-        *("flips", "batch_size", "examples", "leave_out_seen"),
+        *("flips", "bit_depth", "batch_size", "examples", "leave_out_seen"),
     ):
         given[name] = getattr(options, name)
     return EvaluationSettings(**given)
@@ -128,6 +128,12 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
         help="turned copies of every reference, the photo included (default: as `inspect` does)",
     )
     group.add_argument("--flips", action="store_true", help="also compare with mirrored references")
+    group.add_argument(
+        "--bit-depth",
+        type=int,
+        metavar="N",
+        help="bits in use, 8 to 16, where 16-bit photos do not say it themselves",
+    )
     _add_number(group, "batch-size", "photos at a time")
     _add_number(group, "examples", "worst photos of each kind in the report")
 

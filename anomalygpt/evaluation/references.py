@@ -45,12 +45,14 @@ class References:
         *,
         rotations: int | None,
         flips: bool,
+        depths: Mapping[Path, int] | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
         self._assistant = assistant
         self._maps = maps
         self._rotations = rotations
         self._flips = flips
+        self._depths = depths or {}
         self._views: dict[tuple[Path, int], ReferenceViews | None] = {}
 
     def sets(self, plan: CategoryPlan) -> list[ReferenceSet]:
@@ -135,7 +137,7 @@ class References:
 
     def _read(self, path: Path, turns: int) -> ReferenceViews | None:
         try:
-            return self._assistant.reference_views(path, turns, self._flips)
+            return self._assistant.reference_views(path, turns, self._flips, self._depths.get(path))
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

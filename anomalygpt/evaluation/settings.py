@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.images import check_bit_depth
 
 Verdict: TypeAlias = Literal["language", "threshold"]
 MapKind: TypeAlias = Literal["normalised", "published"]
@@ -37,6 +38,7 @@ class EvaluationSettings:
         rotations: turned copies of every reference, the photo itself included; None as many as
             `AnomalyGPT.remember` takes by itself.
         flips: also compare with mirrored references.
+        bit_depth: bits that photos of more than 8 bits use, from 8 to 16; None asks the files.
         batch_size: photos that are encoded at one time.
         examples: worst misses and worst false alarms to show, of each kind and category.
         leave_out_seen: leave test photos out that are references or training photos, instead of
@@ -57,6 +59,7 @@ class EvaluationSettings:
     no_prompt_learner: bool = False
     rotations: int | None = None
     flips: bool = False
+    bit_depth: int | None = None
     batch_size: int = 8
     examples: int = 3
     leave_out_seen: bool = False
@@ -80,6 +83,7 @@ class EvaluationSettings:
         for name in ("limit", "mask_size", "rotations", "batch_size"):
             self._at_least(name, 1)
         self._at_least("examples", 0)
+        check_bit_depth(self.bit_depth)
 
     def _choose(self, name: str, allowed: tuple[str, ...]) -> None:
         value: Any = getattr(self, name)

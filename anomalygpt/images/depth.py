@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from anomalygpt.errors import ConfigError, ImageError
+from anomalygpt.errors import ImageError
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
@@ -70,15 +70,6 @@ class DeepPixels:
         return _scaled(self.alpha, (1 << _holding(int(self.alpha.max()))) - 1)
 
 
-def check_bit_depth(bit_depth: int | None) -> None:
-    """
-    Raises:
-        ConfigError: it is no whole number from 8 to 16.
-    """
-    if bit_depth is not None and (type(bit_depth) is not int or not 8 <= bit_depth <= 16):
-        raise ConfigError(f"a bit depth is a whole number from 8 to 16, got {bit_depth!r}")
-
-
 def depth_of(values: np.ndarray) -> int:
     """The smallest of `BIT_DEPTHS` that holds values in [0, 65535], but for stray pixels."""
     stray = max(_STRAY_PIXELS, int(_STRAY_SHARE * values.size))
@@ -112,9 +103,9 @@ class Hints:
         colour_file = path if path is not None and _is_deep_colour(image) else None
         page = image.tell() if colour_file else 0
         tile = getattr(image, "tile", None)
-        if tile and tile[0].codec_name.startswith("ppm"):
+        if tile and tile[0].codec_name.startswith("ppm") and colour_file is None:
             # Pillow stretches such values to 16 bits, or 8 of a colour, by itself.
-            return cls(65535, _holding(min(tile[0].args[1], 65535)), None, colour_file, page)
+            return cls(65535, _holding(tile[0].args[1]))
         if image.format == "TIFF":
             return cls(*_stated_by_tiff(image), None, colour_file, page)
         significant = _significant_bits(path) if image.format == "PNG" and path else None

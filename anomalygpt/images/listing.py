@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import features
+from PIL.PngImagePlugin import PngInfo
 
 from anomalygpt.errors import SourceError
 from anomalygpt.files import shown
@@ -176,6 +177,13 @@ def why_not(path: Path) -> str:
         return RESULTS if is_result(path) else ""
     foreign = path.suffix.lower() in _FOREIGN_PHOTOS or _begins_as_image(path)
     return NO_PHOTOS if foreign else ""
+
+
+def result_mark() -> PngInfo:
+    """The text by which `is_result` knows a PNG, for Pillow to write."""
+    text = PngInfo()
+    text.add_text(RESULT_KEY, "yes")
+    return text
 
 
 def is_result(path: Path) -> bool:
