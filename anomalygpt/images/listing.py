@@ -38,9 +38,9 @@ _STARTS = (
 _HEAD = 1024
 _MOST_NAMED = 3
 
-RESULTS = "pictures that anomalygpt wrote itself"
-NO_PHOTOS = "files that cannot be read as photos"
-MORE_PAGES = f"pages of TIFF files with more than {MOST_PAGES}"
+RESULTS = "drawn by anomalygpt itself"
+NO_PHOTOS = "that cannot be read as photos"
+MORE_PAGES = f"beyond page {MOST_PAGES} of a TIFF"
 
 
 @dataclass

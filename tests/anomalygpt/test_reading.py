@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -228,7 +230,7 @@ def test_a_recording_is_cut_and_said_so(tmp_path: Path) -> None:
     make_pages(tmp_path / "long.tif", MOST_PAGES + 7)
     listing = find_images(tmp_path)
     assert len(listing.photos) == MOST_PAGES
-    assert f"7 pages of TIFF files with more than {MOST_PAGES} (long.tif)" in listing.note()
+    assert f"7 beyond page {MOST_PAGES} of a TIFF (long.tif)" in listing.note()
 
 
 def test_smaller_copies_and_masks_of_a_page_are_no_photos(tmp_path: Path) -> None:
@@ -270,8 +272,8 @@ def test_what_could_be_a_photo_is_never_left_out_in_silence(tmp_path: Path) -> N
     listing = find_images(tmp_path)
     assert listing.photos == [tmp_path / "a.png"]
     assert listing.note() == (
-        "left out: 2 files that cannot be read as photos (b.dat, c.heic); "
-        "1 pictures that anomalygpt wrote itself (d.png)"
+        "left out: 2 that cannot be read as photos (b.dat, c.heic); "
+        "1 drawn by anomalygpt itself (d.png)"
     )
     assert find_images(tmp_path / "a.png").note() == ""
 
@@ -292,7 +294,7 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
 def test_only_results_is_no_photo(tmp_path: Path) -> None:
     path = save_image(Image.fromarray(pixels(3)), tmp_path / "map.png", is_result=True)
     for source in (path, tmp_path, str(tmp_path / "*.png")):
-        with pytest.raises(SourceError, match=r"anomalygpt wrote itself \(map\.png\)"):
+        with pytest.raises(SourceError, match=r"drawn by anomalygpt itself \(map\.png\)"):
             list_images(source)
 
 
@@ -301,3 +303,83 @@ def test_names_of_links_and_pages_survive_odd_signs(tmp_path: Path) -> None:
     assert list_images(tmp_path) == [path, tmp_path / "a\nb#2.tif#2"]
     assert os.sep not in "".join(IMAGE_SUFFIXES)
     assert load_image(tmp_path / "a\nb#2.tif#2").getpixel((0, 0)) == (1, 0, 0)
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def deep_part(path: Path, part: Path, *, hot: bool = False) -> Path:
+    """A part in 12 of 16 bits."""
+    values = np.asarray(load_image(part))[..., 0].astype(np.uint16) * 16
+    if hot:
+        values[0, 0] = 65535
+    Image.fromarray(values).save(path)
+    return path
+
+
+def scores(out: str) -> list[float]:
+    return [json.loads(line)["anomaly_score"] for line in out.splitlines()]
+
+
+def test_hot_pixels_do_not_change_a_verdict(anomalygpt, parts, encoder_options, tmp_path) -> None:
+    """Neither in the photo nor in its reference."""
+    found = []
+    for name, hot in (("clean", ()), ("photo", ("photo",)), ("reference", ("reference",))):
+        folder = tmp_path / name
+        folder.mkdir()
+        photo = deep_part(folder / "photo.png", parts / "stained.png", hot="photo" in hot)
+        good = deep_part(folder / "good.png", parts / "good.png", hot="reference" in hot)
+        ran = anomalygpt("inspect", photo, "-r", good, "--json", *encoder_options)
+        assert ran.status == 0
+        found += scores(ran.out)
+    assert max(found) - min(found) < 0.02
+
+
+def test_the_given_depth_counts_for_photo_and_reference(
+    anomalygpt, parts, encoder_options, tmp_path
+) -> None:
+    photo = deep_part(tmp_path / "photo.png", parts / "stained.png")
+    good = deep_part(tmp_path / "good.png", parts / "good.png")
+    command = ("inspect", photo, "-r", good, "--json", *encoder_options)
+    own, deep = (scores(anomalygpt(*command, *given).out) for given in ((), ("--bit-depth", "16")))
+    assert own != deep
+    ran = anomalygpt(*command, "--bit-depth", "10")
+    assert ran.status == 2
+    assert "good.png holds values up to" in ran.error
+    assert "--bit-depth 12" in ran.error
+
+
+def test_memory_bank_remembers_its_depth(assistant, parts, tmp_path) -> None:
+    good = deep_part(tmp_path / "good.png", parts / "good.png")
+    bank = assistant.remember(good)
+    bank.save(tmp_path / "bank.safetensors")
+    assert type(bank).load(tmp_path / "bank.safetensors").bit_depth == bank.bit_depth == 12
+    dark = np.asarray(Image.open(good)) // 16  # 8 bits would hold it
+    kept = assistant.inspect(dark, bank, map_only=True)
+    alone = assistant.inspect(dark, [good], map_only=True)
+    eight = assistant.inspect(dark, [good], map_only=True, bit_depth=12)
+    assert kept.anomaly_score == pytest.approx(alone.anomaly_score)
+    assert kept.anomaly_score == pytest.approx(eight.anomaly_score)
+    with pytest.raises(ImageError, match="which need 16 bits"):
+        assistant.inspect(np.asarray(Image.open(good)) * 16, bank, map_only=True)
+
+
+@pytest.mark.parametrize("option", ["--save-overlay", "--save-map"])
+def test_results_are_not_inspected(anomalygpt, parts, encoder_options, tmp_path, option) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    shutil.copy(parts / "stained.png", photos / "part.jpg")
+    command = ("inspect", photos, "-r", parts / "good.png", *encoder_options)
+    assert "holds photos, and results among them" in anomalygpt(*command, option, photos).error
+    assert anomalygpt(*command, option, photos / "results").status == 0
+    ran = anomalygpt(*command)
+    assert len(ran.out.splitlines()) == 1
+    assert ran.error == "anomalygpt: left out: 1 drawn by anomalygpt itself (part.png)"
+
+
+def test_line_breaks_in_names_are_not_printed(anomalygpt, parts, encoder_options, tmp_path) -> None:
+    shutil.copy(parts / "stained.png", tmp_path / "a\nb\x1b[31m.png")
+    ran = anomalygpt("inspect", tmp_path, "-r", parts / "good.png", *encoder_options)
+    assert len(ran.out.splitlines()) == 1
+    assert "\x1b" not in ran.out
+    assert "a\\nb" in ran.out
