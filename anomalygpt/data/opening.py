@@ -47,7 +47,7 @@ LAYOUTS = {
     "loco": Layout("MVTec LOCO", "CATEGORY/validation/good", read_trees),
     "crackforest": Layout("CrackForest", "image/ and groundTruth/*.mat", read_crackforest),
     "folder": Layout("plain folders", "good/ and bad/", read_folder),
-    "good": Layout("photos of good parts", "just photos, in a folder of any name", read_good),
+    "good": Layout("photos of good parts", "photos alone, if somebody says so", read_good),
     "pairs": Layout("pairs", "query/ and reference/", read_pairs),
     "instructions": Layout("PandaGPT instruction data", JSON_NAME, None),
 }

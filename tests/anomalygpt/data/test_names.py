@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -200,3 +201,18 @@ def test_two_references_of_one_name(make, tmp_path: Path) -> None:
     make.photo(make.pairs(tmp_path) / "reference" / "a.bmp")
     with pytest.raises(DataError, match="references of which several have the same name"):
         open_data(tmp_path)
+
+
+def test_the_lines_of_the_page_sort_photos_by_their_masks(make, tmp_path, monkeypatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text("utf-8")
+    (lines,) = re.findall(r"^```python[^\n]*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    for name, value in (("1", 255), ("2", 0)):
+        make.photo(tmp_path / "images" / f"{name}.jpg")
+        make.mask(tmp_path / "masks" / f"{name}.png", value=value)
+    make.photo(tmp_path / "images" / "unlabelled.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    data = open_data(tmp_path / "sorted")
+    assert [sample.image.name for sample in data.select(is_anomalous=False)] == ["2.jpg"]
+    (bad,) = data.select(is_anomalous=True)
+    assert (bad.image.name, [mask.name for mask in bad.masks]) == ("1.jpg", ["1.png"])
