@@ -15,7 +15,7 @@ from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
 from anomalygpt.files import shown
 from anomalygpt.image_io import common_bit_depth, load_image
-from anomalygpt.images.listing import find_images, list_images
+from anomalygpt.images.listing import Listing, find_images, list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.references import turns_of_each
@@ -26,15 +26,12 @@ from decoder import MemoryBank
 
 def inspect(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
-    listing = find_images(options.images)
-    paths = listing.photos
-    if note := listing.note():
-        say(f"anomalygpt: {note}")
+    paths = _listed(options.images)
+    good = _listed(options.reference)
     outputs = _output_names(paths)
-    _check_outputs(options, outputs)
+    _check_outputs(options, outputs, good)
     assistant = assistant_of(options, needs_words=not options.map_only)
     set_formulation(assistant, options)
-    good = reference_paths(options)
     depth = options.bit_depth or common_bit_depth([*good, *paths])
     bank = remember(assistant, good, options, depth)
     found = assistant.inspect_batch(
@@ -174,6 +171,14 @@ def reference_paths(options: argparse.Namespace) -> list[Path]:
     return list_images(options.reference) if options.reference else []
 
 
+def _listed(sources: Sequence[str]) -> list[Path]:
+    """The photos of files, folders and patterns; what is left out of them is told in one line."""
+    listing = find_images(sources) if sources else Listing()
+    if note := listing.note():
+        say(f"anomalygpt: {note}")
+    return listing.photos
+
+
 def say(message: str) -> None:
     """A line on stderr, also while a bar is drawn."""
     tqdm.write(message, sys.stderr)
@@ -205,14 +210,16 @@ def _output_names(paths: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> None:
+def _check_outputs(
+    options: argparse.Namespace, outputs: Mapping[Path, str], references: Sequence[Path]
+) -> None:
     """Refuse, before any work is done, to write a result over a photo or over another result."""
     folders = [folder for folder in (options.save_overlay, options.save_map) if folder]
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise OutputError(
             f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
         )
-    photos = {path.resolve() for path in [*outputs, *reference_paths(options)]}
+    photos = {path.resolve() for path in [*outputs, *references]}
     places = {path.parent for path in photos}
     for folder in folders:
         if folder.exists() and not folder.is_dir():
