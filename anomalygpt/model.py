@@ -250,7 +250,7 @@ class AnomalyGPT(nn.Module):
         bank = MemoryBank(self.encoder_id) if bank is None else bank
         self._check_bank(bank)
         references = listed(references)
-        depth = bit_depth or bank.bit_depth or common_bit_depth(references)
+        depth = _depth_with(bank, bit_depth) or common_bit_depth(references)
         formulation = self.config.decoder.formulation
         turns = rotations or turns_of_each(len(bank) + len(references), formulation)
         # All are read before the first is added: a broken one leaves the bank as it was.
@@ -463,7 +463,7 @@ class AnomalyGPT(nn.Module):
         """A bank of the references, and the bit depth of all photos."""
         known = photos if isinstance(photos, Sequence) else ()
         if isinstance(references, MemoryBank):
-            return references, bit_depth or references.bit_depth or common_bit_depth(known)
+            return references, _depth_with(references, bit_depth) or common_bit_depth(known)
         good = listed(references)
         depth = bit_depth or common_bit_depth([*good, *known])
         return self.remember(good, bit_depth=depth), depth
@@ -585,3 +585,13 @@ class AnomalyGPT(nn.Module):
                 features = ensemble_features(self.encoder.encode_text, category)
             self._text_features[category] = features
         return self._text_features[category]
+
+
+def _depth_with(bank: MemoryBank, bit_depth: int | None) -> int | None:
+    """The bit depth of photos that are compared with a bank; None where nothing says it."""
+    if bit_depth is not None and len(bank) and bank.bit_depth not in (None, bit_depth):
+        raise ConfigError(
+            f"the memory bank was made from photos of {bank.bit_depth} bits, bit_depth is "
+            f"{bit_depth}; leave it out, or read the references again"
+        )
+    return bit_depth or bank.bit_depth

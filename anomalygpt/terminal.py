@@ -35,8 +35,9 @@ from anomalygpt.commands import (
 from anomalygpt.errors import AnomalyGPTError, ConfigError, ConversationTooLongError, OutputError
 from anomalygpt.files import shown
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import common_bit_depth, write_atomically
+from anomalygpt.image_io import common_bit_depth, load_image, write_atomically
 from anomalygpt.images.listing import list_images
+from anomalygpt.images.pages import pages_of
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image
@@ -147,6 +148,11 @@ class Sitting:
         self.talk, self._photo, self._bank = talk, photo, bank
         self.references = list(references)
         self._inputs += [photo, *references]
+        if len(pages := pages_of(photo)[0]) > 1:
+            say(
+                f"anomalygpt: the first of {len(pages)} photos in {shown(photo)}; the next is "
+                f"{shown(pages[1])}"
+            )
         if _is_among(photo, references):
             say(f"anomalygpt: {shown(photo)} is also a reference, and never differs from itself")
 
@@ -227,8 +233,9 @@ class Sitting:
     def _overlay(self, *, max_side: int = 2048, boxes: bool = True) -> Image.Image:
         inspection = self.talk.inspection
         stretch = self._assistant.config.decoder.formulation == "published"
-        shown = inspection if boxes else replace(inspection, regions=())
-        return overlay(self._photo, shown, max_side=max_side, stretch=stretch)
+        drawn = inspection if boxes else replace(inspection, regions=())
+        depth = self._options.bit_depth or self._bank.bit_depth
+        return overlay(load_image(self._photo, depth), drawn, max_side=max_side, stretch=stretch)
 
     def _save(self, text: str, *, replace_file: bool) -> None:
         if not text:

@@ -360,6 +360,8 @@ def test_memory_bank_remembers_its_depth(assistant, parts, tmp_path) -> None:
     eight = assistant.inspect(dark, [good], map_only=True, bit_depth=12)
     assert kept.anomaly_score == pytest.approx(alone.anomaly_score)
     assert kept.anomaly_score == pytest.approx(eight.anomaly_score)
+    with pytest.raises(ConfigError, match=r"photos of 12 bits, bit_depth is 14; leave it out"):
+        assistant.remember(good, bank=bank, bit_depth=14)
     with pytest.raises(ImageError, match="which need 16 bits"):
         assistant.inspect(np.asarray(Image.open(good)) * 16, bank, map_only=True)
 
