@@ -199,6 +199,8 @@ def _begins_as_image(path: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
+    if not _is_file(path):  # nobody may write into a named pipe
+        return b""
     try:
         with path.open("rb") as file:
             return file.read(_HEAD)

@@ -30,7 +30,8 @@ def pages_of(path: Path) -> tuple[list[Path], int]:
     Pages that are a smaller copy of another, or its mask, are no photos. A file that cannot be read
     counts as one photo; whoever reads it says what is wrong.
     """
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    # A named pipe would be waited for.
+    if path.suffix.lower() not in (".tif", ".tiff") or not os.path.isfile(path):  # noqa: PTH113
         return [path], 0
     found = [path]
     try:

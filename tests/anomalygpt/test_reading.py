@@ -298,6 +298,16 @@ def test_only_results_is_no_photo(tmp_path: Path) -> None:
             list_images(source)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.tif", "pipe"])
+def test_named_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    Image.fromarray(pixels(3)).save(tmp_path / "a.png")
+    assert list_images(tmp_path) == [tmp_path / "a.png"]
+    assert list_images([tmp_path / name]) == [tmp_path / name]
+    assert common_bit_depth([tmp_path / name]) is None
+
+
 def test_names_of_links_and_pages_survive_odd_signs(tmp_path: Path) -> None:
     path = make_pages(tmp_path / "a\nb#2.tif", 2)
     assert list_images(tmp_path) == [path, tmp_path / "a\nb#2.tif#2"]
