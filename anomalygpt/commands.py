@@ -220,7 +220,9 @@ def _check_outputs(
             f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
         )
     photos = {path.resolve() for path in [*outputs, *references]}
-    places = {path.parent for path in photos}
+    # Whoever names folders will name them again; beside a single photo its result may lie.
+    given = [Path(name).resolve() for name in (*options.images, *options.reference)]
+    places = {path.parent for path in photos if any(each in path.parents for each in given)}
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
