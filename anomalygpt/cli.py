@@ -239,14 +239,8 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bit_depth(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bit-depth",
-        type=int,
-        choices=range(8, 17),
-        metavar="N",
-        help="bits in use, 8 to 16, where 16-bit photos do not say it themselves (default: as many "
-        "as all photos and references together need)",
-    )
+    text = "bits in use, 8 to 16, where 16-bit photos do not say it themselves"
+    parser.add_argument("--bit-depth", type=int, choices=range(8, 17), metavar="N", help=text)
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
