@@ -112,7 +112,7 @@ _COMMANDS = {
 
 
 # As in anomalygpt.data.opening, which a help text must not wait for.
-_LAYOUTS = ("mvtec", "visa", "loco", "crackforest", "folder", "pairs", "instructions")
+_LAYOUTS = ("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
@@ -241,6 +241,12 @@ def _add_part_options(parser: argparse.ArgumentParser) -> None:
         help="parts always lie the same in the photo: compare place by place, without turns, so "
         "that something missing, extra, moved or mirrored is seen",
     )
+    _add_bit_depth(parser)
+
+
+def _add_bit_depth(parser: argparse.ArgumentParser) -> None:
+    text = "bits in use, 8 to 16, where 16-bit photos do not say it themselves"
+    parser.add_argument("--bit-depth", type=int, choices=range(8, 17), metavar="N", help=text)
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -402,6 +408,7 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
         "--size", type=int, default=224, metavar="PIXELS", help="longer side (default 224)"
     )
     parser.add_argument("--seed", type=int, default=0, help="the same gives the same (default 0)")
+    _add_bit_depth(parser)
 
 
 def _positive(text: str) -> int:

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from anomalygpt.certainty import how_sure
 from anomalygpt.cli import ERROR, OK, SOME_FAILED, parse_options
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError, OutputError
-from anomalygpt.image_io import list_images
+from anomalygpt.files import shown
+from anomalygpt.image_io import common_bit_depth, load_image
+from anomalygpt.images.listing import Listing, find_images, list_images
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.references import turns_of_each
@@ -25,12 +27,14 @@ from decoder import MemoryBank
 
 def inspect(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
-    paths = list_images(options.images)
+    paths = _listed(options.images)
+    good = _listed(options.reference)
     outputs = _output_names(paths)
-    _check_outputs(options, outputs)
+    _check_outputs(options, outputs, good)
     assistant = assistant_of(options, needs_words=not options.map_only)
     set_formulation(assistant, options)
-    bank = _remember(assistant, options)
+    depth = options.bit_depth or common_bit_depth([*good, *paths])
+    bank = remember(assistant, good, options, depth)
     found = assistant.inspect_batch(
         paths,
         bank,
@@ -38,6 +42,7 @@ def inspect(options: argparse.Namespace) -> int:
         category=options.category,
         map_only=options.map_only,
         batch_size=options.batch_size,
+        bit_depth=depth,
     )
     failed = 0
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
@@ -47,8 +52,8 @@ def inspect(options: argparse.Namespace) -> int:
             continue
         if options.save_overlay:
             stretch = assistant.decoder.config.formulation == "published"
-            picture = overlay(path, inspection, stretch=stretch)
-            save_image(picture, options.save_overlay / f"{outputs[path]}.png")
+            picture = overlay(load_image(path, depth), inspection, stretch=stretch)
+            save_image(picture, options.save_overlay / f"{outputs[path]}.png", is_result=True)
         if options.save_map:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
         tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
@@ -132,12 +137,11 @@ def set_formulation(assistant: AnomalyGPT, options: argparse.Namespace) -> None:
         assistant.set_formulation(options.formulation)
 
 
-def _remember(assistant: AnomalyGPT, options: argparse.Namespace) -> MemoryBank:
-    return remember(assistant, reference_paths(options), options)
-
-
 def remember(
-    assistant: AnomalyGPT, paths: Sequence[Path], options: argparse.Namespace
+    assistant: AnomalyGPT,
+    paths: Sequence[Path],
+    options: argparse.Namespace,
+    bit_depth: int | None = None,
 ) -> MemoryBank:
     """Encode references one by one, with a bar where there are many of them.
 
@@ -145,6 +149,7 @@ def remember(
         assistant: the one that will compare with them.
         paths: photos of good parts; none gives an empty bank.
         options: its rotations, flips and fixed_pose say how they are turned.
+        bit_depth: of the photos and these references together, see `common_bit_depth`.
 
     Raises:
         ImageError: a reference cannot be used; it is named.
@@ -155,7 +160,9 @@ def remember(
     if turns is None and not options.fixed_pose:
         turns = turns_of_each(len(paths), assistant.config.decoder.formulation)
     for path in with_bar(paths, len(paths), "references"):
-        assistant.remember([path], rotations=turns, flips=options.flips, bank=bank)
+        assistant.remember(
+            [path], rotations=turns, flips=options.flips, bank=bank, bit_depth=bit_depth
+        )
     return bank
 
 
@@ -168,6 +175,14 @@ def reference_paths(options: argparse.Namespace) -> list[Path]:
     return list_images(options.reference) if options.reference else []
 
 
+def _listed(sources: Sequence[str]) -> list[Path]:
+    """The photos of files, folders and patterns; what is left out of them is told in one line."""
+    listing = find_images(sources) if sources else Listing()
+    if note := listing.note():
+        say(f"anomalygpt: {note}")
+    return listing.photos
+
+
 def say(message: str) -> None:
     """A line on stderr, also while a bar is drawn."""
     tqdm.write(message, sys.stderr)
@@ -175,7 +190,7 @@ def say(message: str) -> None:
 
 def sentence(inspection: Inspection) -> str:
     """The findings on a photo in one line for a person."""
-    name = inspection.image or "photo"
+    name = shown(inspection.image or "photo")
     if inspection.answer is not None and inspection.anomaly_probability is not None:
         sure = how_sure(inspection)
         number = f"(P(anomaly) {inspection.anomaly_probability:.2f}, {sure})" if sure else ""
@@ -203,14 +218,19 @@ def _output_names(paths: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> None:
+def _check_outputs(
+    options: argparse.Namespace, outputs: Mapping[Path, str], references: Sequence[Path]
+) -> None:
     """Refuse, before any work is done, to write a result over a photo or over another result."""
     folders = [folder for folder in (options.save_overlay, options.save_map) if folder]
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise OutputError(
             f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
         )
-    photos = {path.resolve() for path in [*outputs, *reference_paths(options)]}
+    photos = {path.resolve() for path in [*outputs, *references]}
+    # Whoever names folders will name them again; beside a single photo its result may lie.
+    given = [Path(name).resolve() for name in (*options.images, *options.reference)]
+    places = {path.parent for path in photos if any(each in path.parents for each in given)}
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
@@ -220,4 +240,9 @@ def _check_outputs(options: argparse.Namespace, outputs: Mapping[Path, str]) -> 
                 raise OutputError(
                     f"{target} is one of the photos and would be overwritten; choose another "
                     "folder for the results"
+                )
+            if target.resolve().parent in places:
+                raise OutputError(
+                    f"{shown(target.parent)} holds photos, and results among them would be taken "
+                    "for photos; choose another folder for the results"
                 )

@@ -7,28 +7,32 @@ What cannot be used ends in an `ImageError` of one line that names the photo and
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import secrets
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from anomalygpt.errors import ImageError, OutputError, SourceError
+from anomalygpt.errors import ImageError, OutputError
+from anomalygpt.files import shown
+from anomalygpt.images import check_bit_depth
+from anomalygpt.images.depth import (
+    DeepPixels,
+    Hints,
+    deep_pixels,
+    depth_of,
+)
+from anomalygpt.images.pages import split_page
 
 ImageSource: TypeAlias = "str | Path | Image.Image | np.ndarray"
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2"}
-)
 MIN_SIDE = 16
-BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -65,34 +69,39 @@ _FOREIGN_KINDS = (
 _WARNINGS_LOCK = threading.Lock()
 
 
-def load_image(source: ImageSource) -> Image.Image:
+def load_image(source: ImageSource, bit_depth: int | None = None) -> Image.Image:
     """Read one photo as an upright 8-bit RGB image.
 
-    EXIF rotation is applied, transparency is laid on white, the first frame of several counts.
-    Grey values of more than 8 bits are divided by the range of the smallest depth out of 8, 10,
-    12, 14 and 16 bits that holds the brightest pixel, because industrial cameras put 10 and 12
-    bits into 16-bit files. Colour files of 16 bits per channel keep the upper 8 bits.
+    EXIF rotation is applied, transparency that differs within the photo is laid on white, the first
+    frame of several counts; `part.tif#2` names the second page of a TIFF. Values of more than 8
+    bits are divided by the range that the file states, else by that of the given bit depth, else by
+    that of the smallest depth out of 8, 10, 12, 14 and 16 bits which holds them.
 
     Args:
         source: a file, a Pillow image, or an array (H, W) or (H, W, 1 | 3 | 4) of bool, integers
             in [0, 65535] or floats in [0, 1]; channels are RGB or RGBA.
+        bit_depth: bits in use, from 8 to 16, where the file does not say; see `common_bit_depth`
+            for photos that are compared. Photos of 8 bits are read as they are.
 
     Returns:
         A Pillow image of mode RGB, H and W as the photo is looked at.
 
     Raises:
         ImageError: the photo is missing, unreadable, damaged, no image, too large (about 179
-            megapixels), or has no side of at least 16 pixels.
+            megapixels), has no side of at least 16 pixels, or uses more bits than given.
+        ConfigError: a bit depth that is none.
     """
+    check_bit_depth(bit_depth)
     if isinstance(source, np.ndarray):
-        image = _from_array(source, "the given array")
         name = "the given array"
+        image = _from_array(source, name, bit_depth)
     elif isinstance(source, Image.Image):
-        name = _printable(getattr(source, "filename", "")) or "the given image"
-        image = _decode(source, name)
+        name = shown(getattr(source, "filename", "")) or "the given image"
+        image = _decode(source, name, _file_of(source), bit_depth)
     elif isinstance(source, str | Path):
-        name = _printable(source)
-        image = _read_file(Path(source), name)
+        name = shown(source)
+        with _open_file(Path(source), name) as opened:
+            image = _decode(opened, name, _file_of(opened), bit_depth)
     else:
         raise ImageError(
             f"a photo is a path, a Pillow image or a NumPy array, got {type(source).__name__}"
@@ -105,23 +114,57 @@ def load_image(source: ImageSource) -> Image.Image:
     return image
 
 
-def _printable(name: object) -> str:
-    """A file name on one line, even with line breaks or bytes that are no text in it."""
-    text = os.fsdecode(name) if isinstance(name, bytes) else str(name)
-    return text if text.isprintable() else repr(text)
+def common_bit_depth(sources: Iterable[ImageSource]) -> int | None:
+    """One bit depth for photos that are compared with each other, references included.
+
+    It holds what their files state and what their values need, hot pixels excepted; photos that
+    cannot be read are passed over. Values of photos with more than 8 bits are decoded for it.
+
+    Returns:
+        One of 8, 10, 12, 14 and 16; None where no photo has more than 8 bits per channel.
+    """
+    return max((bits for source in sources if (bits := _bits(source))), default=None)
+
+
+def _bits(source: ImageSource) -> int | None:
+    try:
+        if isinstance(source, np.ndarray):
+            is_deep = source.dtype.kind in "iu" and source.dtype != np.uint8
+            return depth_of(source[..., :3] if source.ndim == 3 else source) if is_deep else None
+        if isinstance(source, Image.Image):
+            deep = _deep(source, "", _file_of(source))
+        else:
+            with _open_file(Path(source), shown(source)) as opened:
+                deep = _deep(opened, "", _file_of(opened))
+    except Exception:  # whoever reads the photo says what is wrong
+        return None
+    return None if deep is None else deep.bits
+
+
+def _file_of(image: Image.Image) -> Path | None:
+    """The file that an image was opened from, as long as its pixels are not yet read."""
+    name = getattr(image, "filename", "")
+    return Path(os.fsdecode(name)) if name and getattr(image, "tile", None) else None
 
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _read_file(path: Path, name: str) -> Image.Image:
-    _check_file(path, name)
+def _open_file(path: Path, name: str) -> Image.Image:
+    """A file opened at its page; its pixels are not read."""
+    file, page = split_page(path)
+    _check_file(file, name)
     try:
         with _WARNINGS_LOCK, warnings.catch_warnings():
             # Pillow warns above 89 megapixels; photos up to its error at 179 are fine here.
             warnings.simplefilter("ignore")
-            opened = Image.open(path)
+            opened = Image.open(file)
+            try:
+                opened.seek(page)
+            except BaseException:
+                opened.close()
+                raise
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise ImageError(
@@ -129,10 +172,11 @@ def _read_file(path: Path, name: str) -> Image.Image:
         ) from None
     except PermissionError:
         raise ImageError(_no_permission(name)) from None
+    except EOFError:
+        raise ImageError(f"{name} does not exist: the file has fewer pages") from None
     except Exception as error:  # readers raise nearly anything on damaged files
-        raise ImageError(_not_an_image(path, name, error)) from None
-    with opened:
-        return _decode(opened, name)
+        raise ImageError(_not_an_image(file, name, error)) from None
+    return opened
 
 
 def _check_file(path: Path, name: str) -> None:
@@ -175,10 +219,10 @@ def _not_an_image(path: Path, name: str, error: Exception) -> str:
     if head and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head):
         return f"{name} is a text file, not an image; give a PNG, JPEG, BMP, TIFF or WebP photo"
     if isinstance(error, Image.UnidentifiedImageError):
-        shown = head[:8].hex(" ")
+        first = head[:8].hex(" ")
         return (
             f"{name} is not an image that can be read, or its start is damaged (first bytes "
-            f"{shown}); give a PNG, JPEG, BMP, TIFF or WebP photo"
+            f"{first}); give a PNG, JPEG, BMP, TIFF or WebP photo"
         )
     return _damaged(name, error)
 
@@ -187,51 +231,82 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name} is damaged or cut short ({_reason(error)}); copy or export it again"
 
 
-def _decode(image: Image.Image, name: str) -> Image.Image:
+def _decode(image: Image.Image, name: str, path: Path | None, bit_depth: int | None) -> Image.Image:
     """Pixels of an opened image as upright RGB, in a new object."""
     if image.format == "EPS":  # Pillow would start an external interpreter on it
         raise ImageError(f"{name} is a PostScript drawing; {_EXPORT}")
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width}×{image.height}; give a photo")
     try:
+        deep = _deep(image, name, path)
         image.load()
-        pixels = _to_rgb(_upright(image), name)
+        rgb = _to_rgb(image, name) if deep is None else _deep_to_rgb(deep, name, bit_depth)
+        pixels = _upright(image, rgb)
     except ImageError:
         raise
     except MemoryError:
         raise ImageError(f"{name} does not fit into memory; scale it down first") from None
     except Exception as error:  # readers raise nearly anything on damaged files
         raise ImageError(_damaged(name, error)) from None
+    pixels = pixels.copy() if pixels is image else pixels
     pixels.info.clear()  # or a second reading would turn the photo again
     return pixels
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # damaged EXIF says nothing about the pixels
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-
-
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+def _deep(image: Image.Image, name: str, path: Path | None) -> DeepPixels | None:
+    """The values of an image of more than 8 bits, read here; None if it has 8."""
+    hints = Hints.of(image, path)
+    if not image.mode.startswith("I") and image.mode != "F" and hints.colour_file is None:
+        return None  # before anything is decoded, because many files may be asked
+    image.load()
     if image.mode.startswith("I"):
-        return Image.fromarray(_eight_bit(np.asarray(image), name)).convert("RGB")
+        return hints.grey(_whole_numbers(np.asarray(image), name))
     if image.mode == "F":
         values = np.asarray(image)
         if np.isfinite(values).all() and values.max() > 1:  # counts, stored as floats
-            values = np.rint(values).astype(np.int64)
-        return Image.fromarray(_eight_bit(values, name)).convert("RGB")
+            return hints.grey(_whole_numbers(values, name))
+    return hints.colour()
+
+
+def _deep_to_rgb(deep: DeepPixels, name: str, bit_depth: int | None) -> Image.Image:
+    colours = Image.fromarray(deep.as_bytes(name, bit_depth)).convert("RGB")
+    alpha = deep.alpha_bytes()
+    return colours if alpha is None else _on_white(colours, Image.fromarray(alpha))
+
+
+def _on_white(colours: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Colours where the photo is opaque, white where it is not.
+
+    Cameras and converters write a fourth channel that nobody fills: transparency that is the same
+    everywhere says nothing.
+    """
+    low, high = alpha.getextrema()
+    if low == high:
+        return colours
+    return Image.composite(colours, Image.new("RGB", colours.size, "white"), alpha)
+
+
+def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
+    """Pixels turned as the image that they come from asks for."""
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # damaged EXIF says nothing about the pixels
+        return pixels
+    return pixels.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else pixels
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode == "F":
+        return Image.fromarray(_eight_bit(np.asarray(image), name, None)).convert("RGB")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image.convert("RGBA"))
-        return white.convert("RGB")
+        layers = image.convert("RGBA")
+        return _on_white(layers.convert("RGB"), layers.getchannel("A"))
     if image.mode == "LAB":
         raise ImageError(f"{name} has LAB colours, which are not supported; save it as RGB")
     return image.convert("RGB")
 
 
-def _from_array(array: np.ndarray, name: str) -> Image.Image:
+def _from_array(array: np.ndarray, name: str, bit_depth: int | None) -> Image.Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 3, 4):
         hint = " (channels come last)" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
@@ -240,35 +315,51 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
         )
     if array.size == 0:
         raise ImageError(f"{name} has no pixels: shape {array.shape}; give a photo")
-    pixels = _eight_bit(array.squeeze(2) if array.ndim == 3 and channels == 1 else array, name)
-    return _to_rgb(Image.fromarray(np.ascontiguousarray(pixels)), name)
+    colours = array.squeeze(2) if array.ndim == 3 and channels == 1 else array[..., :3]
+    pixels = _eight_bit(colours if array.ndim == 3 else array, name, bit_depth)
+    rgb = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    if channels < 4:
+        return rgb
+    # Transparency may use other bits than the colours.
+    alpha = _eight_bit(array[..., 3], name, None)
+    return _on_white(rgb, Image.fromarray(np.ascontiguousarray(alpha)))
 
 
-def _eight_bit(values: np.ndarray, name: str) -> np.ndarray:
+def _eight_bit(values: np.ndarray, name: str, bit_depth: int | None) -> np.ndarray:
     """Grey or colour values of any accepted type as uint8 of the same shape."""
     if values.dtype == np.uint8:
         return values
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind not in "uif":
-        raise ImageError(f"{name} holds {values.dtype}; give uint8, uint16, bool or floats")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    if values.dtype.kind == "f":
+        return np.rint(np.clip(_shares(values, name), 0, 1) * 255).astype(np.uint8)
+    return deep_pixels(_whole_numbers(values, name)).as_bytes(name, bit_depth)
+
+
+def _shares(values: np.ndarray, name: str) -> np.ndarray:
+    """Floats in [0, 1]."""
+    if not np.isfinite(values).all():
         raise ImageError(f"{name} holds NaN or infinite values; replace them before inspecting")
     low, high = float(values.min()), float(values.max())
-    if values.dtype.kind == "f":
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ImageError(
-                f"{name} holds floats from {low:g} to {high:g}; scale them to [0, 1] first"
-            )
-        return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise ImageError(
+            f"{name} holds floats from {low:g} to {high:g}; scale them to [0, 1] first"
+        )
+    return values
+
+
+def _whole_numbers(values: np.ndarray, name: str) -> np.ndarray:
+    """Whole numbers in [0, 65535]; floats are rounded."""
+    if values.dtype.kind == "f" and np.isfinite(values).all():
+        values = np.rint(values).astype(np.int64)
+    if values.dtype.kind not in "ui":
+        raise ImageError(f"{name} holds {values.dtype}; give uint8, uint16, bool or floats")
+    low, high = float(values.min()), float(values.max())
     if low < 0 or high > 65535:
         raise ImageError(
             f"{name} holds integers from {low:g} to {high:g}; scale them to 8 or 16 bit first"
         )
-    depth = next(bits for bits in BIT_DEPTHS if high < 1 << bits)
-    top = (1 << depth) - 1
-    table = np.rint(np.arange(top + 1) * (255 / top)).astype(np.uint8)
-    return table[values]
+    return values
 
 
 def is_single(images: object) -> bool:
@@ -288,74 +379,12 @@ def photo_name(image: ImageSource) -> str | None:
     return str(getattr(image, "filename", "")) or None
 
 
-def try_load(image: ImageSource) -> Image.Image | ImageError:
+def try_load(image: ImageSource, bit_depth: int | None = None) -> Image.Image | ImageError:
     """`load_image`, with the error in place of a photo that cannot be used."""
     try:
-        return load_image(image)
+        return load_image(image, bit_depth)
     except ImageError as error:
         return error
-
-
-def list_images(sources: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Photos that file names, folders and patterns stand for, in order and each once.
-
-    Folders are searched with their subfolders, hidden ones excepted, and sorted; a pattern is a
-    name with `*`, `?` or `[` that the shell did not expand (`**` goes into subfolders). Names of
-    single files pass unchanged, so that a batch can report the missing one and go on.
-
-    Raises:
-        SourceError: nothing was given, none of it exists, or a folder or pattern holds no photo.
-    """
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
-    if not given:
-        raise SourceError("no photo was given; name at least one file, folder or pattern")
-    found: dict[str, Path] = {}
-    for source in given:
-        for path in _expand(source):
-            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100 (keeps links apart)
-    if not any(os.path.lexists(path) for path in found):
-        names = ", ".join(_printable(path) for path in list(found.values())[:3])
-        raise SourceError(
-            f"{names} {'does' if len(found) == 1 else 'do'} not exist; "
-            "check the spelling and the current folder"
-        )
-    return list(found.values())
-
-
-def _expand(source: str | Path) -> Iterable[Path]:
-    path, name = Path(source), _printable(source)
-    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on names that are too long)
-        photos = _photos(entry for entry in path.rglob("*") if not _hidden(entry, path))
-        if not photos:
-            raise SourceError(
-                f"{name} holds no photo; expected {_suffix_list()} files in it or its subfolders"
-            )
-        return photos
-    if any(sign in str(source) for sign in "*?[") and not os.path.lexists(path):
-        matches = glob.glob(str(source), recursive=True)  # noqa: PTH207 (takes absolute patterns)
-        photos = _photos(Path(match) for match in matches)
-        if not photos:
-            raise SourceError(
-                f"the pattern {name} matches no photo; expected {_suffix_list()} files"
-            )
-        return photos
-    return [path]
-
-
-def _photos(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and _file(path))
-
-
-def _file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises where access is denied)
-
-
-def _hidden(entry: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in entry.relative_to(folder).parts)
-
-
-def _suffix_list() -> str:
-    return ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
@@ -369,7 +398,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
         OutputError: no space, no permission, or the place is taken by a folder.
     """
     path = Path(path)
-    name = _printable(path)
+    name = shown(path)
     partial = path.parent / f".{secrets.token_hex(8)}.partial"
     try:
         if path.is_dir():

@@ -26,7 +26,15 @@ from anomalygpt.encoders import ImageFeatures, TextEncoder, encoder_mark, open_e
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
 from anomalygpt.evidence import EncodedPhotos, Evidence, decoder_errors
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import ImageSource, is_single, listed, load_image, photo_name, try_load
+from anomalygpt.image_io import (
+    ImageSource,
+    common_bit_depth,
+    is_single,
+    listed,
+    load_image,
+    photo_name,
+    try_load,
+)
 from anomalygpt.preprocessing import ImageGeometry, preprocess
 from anomalygpt.reference_cache import ReferenceCache, cache_folder, cache_key
 from anomalygpt.references import (
@@ -205,14 +213,21 @@ class AnomalyGPT(nn.Module):
         """Where photos are encoded."""
         return next(self.encoder.parameters()).device
 
-    def encode(self, images: ImageSource | Sequence[ImageSource]) -> EncodedPhotos:
+    def encode(
+        self, images: ImageSource | Sequence[ImageSource], *, bit_depth: int | None = None
+    ) -> EncodedPhotos:
         """Read and encode photos, all in one batch.
+
+        Args:
+            images: paths, Pillow images or arrays.
+            bit_depth: see `load_image`; None takes one for all of them.
 
         Raises:
             ImageError: a photo cannot be used.
         """
         images = listed(images)
-        photos = [load_image(image) for image in images]
+        depth = bit_depth or common_bit_depth(images)
+        photos = [load_image(image, depth) for image in images]
         features, geometries = self._encode(photos)
         names = [photo_name(image) for image in images]
         return EncodedPhotos(features, geometries, names, [pixels_mark(each) for each in photos])
@@ -225,6 +240,7 @@ class AnomalyGPT(nn.Module):
         flips: bool = False,
         fixed_pose: bool = False,
         bank: MemoryBank | None = None,
+        bit_depth: int | None = None,
     ) -> MemoryBank:
         """Read good parts into a memory bank, which any number of inspections can use.
 
@@ -238,6 +254,8 @@ class AnomalyGPT(nn.Module):
                 and compared place by place, so that a hole which is missing, extra or moved, or a
                 mirrored part, differs. A bank that was begun so goes on so.
             bank: an existing bank to add to.
+            bit_depth: see `load_image`; None takes that of the bank, else one for all references.
+                The bank keeps it, and photos are read like its references.
 
         Raises:
             ImageError: a reference cannot be used; it is named.
@@ -253,14 +271,16 @@ class AnomalyGPT(nn.Module):
         if bank.fixed_pose and ((rotations or 1) > 1 or flips):
             raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
         references = listed(references)
+        depth = _depth_with(bank, bit_depth) or common_bit_depth(references)
         formulation = self.config.decoder.formulation
         total = len(bank) + len(references)
         turns = 1 if bank.fixed_pose else rotations or turns_of_each(total, formulation)
         # All are read before the first is added: a broken one leaves the bank as it was.
         encoded = [
-            (photo_name(reference), *self._remembered(reference, turns, flips, bank.fixed_pose))
-            for reference in references
+            (photo_name(each), *self._remembered(each, turns, flips, bank.fixed_pose, depth))
+            for each in references
         ]
+        bank.bit_depth = depth
         for name, mark, (stages, varied, whole) in encoded:
             with decoder_errors():
                 # The same photo may be given twice; its second name is then a number.
@@ -269,10 +289,15 @@ class AnomalyGPT(nn.Module):
         return bank
 
     def _remembered(
-        self, reference: ImageSource, rotations: int, flips: bool, fixed_pose: bool
+        self,
+        reference: ImageSource,
+        rotations: int,
+        flips: bool,
+        fixed_pose: bool,
+        bit_depth: int | None,
     ) -> tuple[str, EncodedReference]:
         """A reference and the mark of its pixels; that of a file is kept on the disk."""
-        photo = load_image(reference)
+        photo = load_image(reference, bit_depth)
         mark = pixels_mark(photo)
         # What is in memory alone stays there, and automatic casting gives other numbers.
         if not isinstance(reference, str | Path) or torch.is_autocast_enabled(self.device.type):
@@ -292,6 +317,7 @@ class AnomalyGPT(nn.Module):
         rotations: int = 1,
         flips: bool = False,
         fixed_pose: bool = False,
+        bit_depth: int | None = None,
     ) -> ReferenceViews:
         """What `remember` puts into a memory bank for one reference.
 
@@ -302,7 +328,8 @@ class AnomalyGPT(nn.Module):
         Raises:
             ImageError: the reference cannot be used; it is named.
         """
-        found = self._encode_reference(load_image(reference), rotations, flips, fixed_pose)
+        photo = load_image(reference, bit_depth)
+        found = self._encode_reference(photo, rotations, flips, fixed_pose)
         return found.stages, found.varied
 
     def _encode_reference(
@@ -432,6 +459,7 @@ class AnomalyGPT(nn.Module):
         description: str | None = None,
         category: str | None = None,
         map_only: bool = False,
+        bit_depth: int | None = None,
     ) -> Inspection:
         """Inspect one photo.
 
@@ -442,6 +470,7 @@ class AnomalyGPT(nn.Module):
                 should be brown and without any hole."
             category: what the part is called, such as "leather".
             map_only: True asks no language model.
+            bit_depth: bits that photo and references use, see `load_image`; None finds it out.
 
         Raises:
             ImageError: a photo cannot be used; it is named.
@@ -454,6 +483,7 @@ class AnomalyGPT(nn.Module):
                 description=description,
                 category=category,
                 map_only=map_only,
+                bit_depth=bit_depth,
             )
         )
         if isinstance(found, ImageError):
@@ -469,8 +499,13 @@ class AnomalyGPT(nn.Module):
         category: str | None = None,
         map_only: bool = False,
         batch_size: int = 8,
+        bit_depth: int | None = None,
     ) -> Iterator[Inspection | ImageError]:
         """Inspect many photos against the same references, several at a time.
+
+        Photos and references of more than 8 bits are read with one bit depth: the given one, that
+        of the memory bank, or the one that all of them need. Of an iterator the photos to come are
+        not known; they are read like the references.
 
         Yields:
             One `Inspection` per photo, in order. In place of a photo that cannot be used comes
@@ -486,23 +521,36 @@ class AnomalyGPT(nn.Module):
             raise MissingPartError(
                 f"{self.name} has no language model to answer; call with map_only=True"
             )
-        bank = self._bank_of(references)
         photos = listed(images) if is_single(images) else images
+        bank, depth = self._read_alike(photos, references, bit_depth)
         return self._inspect_batches(
-            iter(photos), bank, description, category, map_only, batch_size
+            iter(photos), bank, depth, description, category, map_only, batch_size
         )
+
+    def _read_alike(
+        self, photos: Iterable[ImageSource], references: References, bit_depth: int | None
+    ) -> tuple[MemoryBank, int | None]:
+        """A bank of the references, and the bit depth of all photos."""
+        known = photos if isinstance(photos, Sequence) else ()
+        if isinstance(references, MemoryBank):
+            self._check_bank(references)
+            return references, _depth_with(references, bit_depth) or common_bit_depth(known)
+        good = listed(() if references is None else references)
+        depth = bit_depth or common_bit_depth([*good, *known])
+        return self.remember(good, bit_depth=depth), depth
 
     def _inspect_batches(
         self,
         images: Iterator[ImageSource],
         bank: MemoryBank,
+        bit_depth: int | None,
         description: str | None,
         category: str | None,
         map_only: bool,
         batch_size: int,
     ) -> Iterator[Inspection | ImageError]:
         while batch := list(islice(images, batch_size)):
-            loaded = [try_load(image) for image in batch]
+            loaded = [try_load(image, bit_depth) for image in batch]
             good = [photo for photo in loaded if not isinstance(photo, ImageError)]
             found: Iterator[Inspection] = iter(())
             if good:
@@ -524,17 +572,20 @@ class AnomalyGPT(nn.Module):
         *,
         description: str | None = None,
         category: str | None = None,
+        bit_depth: int | None = None,
     ) -> Chat:
         """Begin a conversation about one photo; the photo is encoded here, once.
+
+        The arguments are those of `inspect`.
 
         Raises:
             ImageError: a photo cannot be used; it is named.
             MissingPartError: no language model, or neither a reference nor a trained text side.
         """
         self._speech()
-        evidence = self.examine(
-            self.encode([image]), references, description=description, category=category
-        )
+        bank, depth = self._read_alike([image], references, bit_depth)
+        photo = self.encode([image], bit_depth=depth)
+        evidence = self.examine(photo, bank, description=description, category=category)
         return Chat(self, evidence)
 
     def open_dialogue(self, evidence: Evidence, prompts: Prompts = "map") -> Dialogue:
@@ -604,3 +655,13 @@ class AnomalyGPT(nn.Module):
                 features = ensemble_features(self.encoder.encode_text, category)
             self._text_features[category] = features
         return self._text_features[category]
+
+
+def _depth_with(bank: MemoryBank, bit_depth: int | None) -> int | None:
+    """The bit depth of photos that are compared with a bank; None where nothing says it."""
+    if bit_depth is not None and len(bank) and bank.bit_depth not in (None, bit_depth):
+        raise ConfigError(
+            f"the memory bank was made from photos of {bank.bit_depth} bits, bit_depth is "
+            f"{bit_depth}; leave it out, or read the references again"
+        )
+    return bit_depth or bank.bit_depth

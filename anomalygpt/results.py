@@ -19,10 +19,12 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from anomalygpt.constants import LOCATIONS
 from anomalygpt.errors import ConfigError, DeviceError, MissingPartError, OutputError
 from anomalygpt.image_io import write_atomically
+from anomalygpt.images.listing import result_mark
 from anomalygpt.preprocessing import ImageGeometry
 
 SCHEMA_VERSION = 1
@@ -280,7 +282,9 @@ class Inspection:
             picture = Image.fromarray(self.anomaly_map)
             return write_atomically(path, lambda file: picture.save(file, format="TIFF"))
         if suffix == ".png":
-            return write_atomically(path, lambda file: file.write(_png16(self.anomaly_map)))
+            return write_atomically(
+                path, lambda file: file.write(_png16(self.anomaly_map, result_mark()))
+            )
         raise OutputError(f"a map is saved as .png, .npy or .tif, got {str(path)!r}")
 
     def to_dict(self, *, include_map: bool = False) -> dict[str, Any]:
@@ -419,13 +423,13 @@ def _geometry_from_dict(size: Mapping[str, Any], values: Mapping[str, Any]) -> I
     return ImageGeometry(original, int(values["model_size"]), (top, left, bottom, right))
 
 
-def _png16(values: np.ndarray) -> bytes:
+def _png16(values: np.ndarray, mark: PngInfo | None = None) -> bytes:
     """A map in [0, 1] as a 16-bit grey PNG, in strips so that a large one needs little more."""
     levels = np.empty(values.shape, dtype=np.uint16)
     for start in range(0, len(values), 256):
         levels[start : start + 256] = np.rint(values[start : start + 256] * 65535)
     buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, format="PNG")
+    Image.fromarray(levels).save(buffer, format="PNG", pnginfo=mark)
     return buffer.getvalue()
 
 

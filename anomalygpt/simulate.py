@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from anomalygpt.cli import OK, SOME_FAILED
 from anomalygpt.errors import ConfigError, ImageError, OutputError, SourceError
-from anomalygpt.image_io import MIN_SIDE, load_image, write_atomically
+from anomalygpt.image_io import MIN_SIDE, common_bit_depth, load_image, write_atomically
 from anomalygpt.progress import with_bar
 from anomalygpt.visualization import picture_format, save_image
 from simulation import SimulatedAnomaly, profile_for, simulate
@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     _check_options(options)
     paths = normal_images(options.root, options.category)
     _check_outputs(options, paths)
-    photos = _Photos(paths, options.size)
+    depth = options.bit_depth or common_bit_depth(paths)
+    photos = _Photos(paths, options.size, depth)
     panels, lines = [], []
     for example in with_bar(_examples(photos, options), options.count):
         if options.preview:
@@ -146,9 +147,10 @@ class _Photos:
         unreadable: those that could not be read, each named once on stderr.
     """
 
-    def __init__(self, paths: Sequence[Path], size: int) -> None:
+    def __init__(self, paths: Sequence[Path], size: int, bit_depth: int | None) -> None:
         self._paths = list(paths)
         self._size = size
+        self._bit_depth = bit_depth
         self.unreadable: set[Path] = set()
 
     def read(self, path: Path) -> np.ndarray | None:
@@ -156,7 +158,7 @@ class _Photos:
         if path in self.unreadable:
             return None
         try:
-            photo = load_image(path)
+            photo = load_image(path, self._bit_depth)
         except ImageError as error:
             self.unreadable.add(path)
             tqdm.write(f"anomalygpt: skipped: {error}", sys.stderr)

@@ -33,8 +33,11 @@ from anomalygpt.commands import (
     set_formulation,
 )
 from anomalygpt.errors import AnomalyGPTError, ConfigError, ConversationTooLongError, OutputError
+from anomalygpt.files import shown
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import list_images, write_atomically
+from anomalygpt.image_io import common_bit_depth, load_image, write_atomically
+from anomalygpt.images.listing import list_images
+from anomalygpt.images.pages import pages_of
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.results import Inspection
 from anomalygpt.visualization import overlay, save_image
@@ -138,17 +141,27 @@ class Sitting:
             references, bank = self.references, self._bank
         else:
             # All are read again: how each is turned depends on how many there are.
-            bank = remember(self._assistant, references, self._options)
+            depth = self._options.bit_depth or common_bit_depth([photo, *references])
+            bank = remember(self._assistant, references, self._options, depth)
         talk = self._begin(photo, bank)
         # Only now: a photo that cannot be read must leave everything as it was.
         self.talk, self._photo, self._bank = talk, photo, bank
         self.references = list(references)
         self._inputs += [photo, *references]
+        if len(pages := pages_of(photo)[0]) > 1:
+            say(
+                f"anomalygpt: the first of {len(pages)} photos in {shown(photo)}; the next is "
+                f"{shown(pages[1])}"
+            )
 
     def _begin(self, photo: Path, bank: MemoryBank) -> Chat:
         options = self._options
         talk = self._assistant.chat(
-            photo, bank, description=options.description, category=options.category
+            photo,
+            bank,
+            description=options.description,
+            category=options.category,
+            bit_depth=options.bit_depth,
         )
         talk.judge()  # later answers then go with the verdict; what can fail does so here
         return talk
@@ -218,8 +231,9 @@ class Sitting:
     def _overlay(self, *, max_side: int = 2048, boxes: bool = True) -> Image.Image:
         inspection = self.talk.inspection
         stretch = self._assistant.config.decoder.formulation == "published"
-        shown = inspection if boxes else replace(inspection, regions=())
-        return overlay(self._photo, shown, max_side=max_side, stretch=stretch)
+        drawn = inspection if boxes else replace(inspection, regions=())
+        depth = self._options.bit_depth or self._bank.bit_depth
+        return overlay(load_image(self._photo, depth), drawn, max_side=max_side, stretch=stretch)
 
     def _save(self, text: str, *, replace_file: bool) -> None:
         if not text:
@@ -228,7 +242,7 @@ class Sitting:
         _check_target(path, self._inputs, replace_file)
         kind = path.suffix.lower()
         if kind == ".png":
-            save_image(self._overlay(), path)
+            save_image(self._overlay(), path, is_result=True)
         elif kind == ".json":
             _write(path, findings_json(self.talk))
         elif kind in (".txt", ".md"):
@@ -237,7 +251,7 @@ class Sitting:
             raise OutputError(
                 f"{path}: a name ends in .json (findings), .png (map), .txt or .md (conversation)"
             )
-        print(f"written: {path}", flush=True)
+        print(f"written: {shown(path)}", flush=True)
 
 
 def is_interactive() -> bool:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from anomalygpt.errors import ConfigError, ImageError, OutputError
 from anomalygpt.image_io import ImageSource, load_image, write_atomically
+from anomalygpt.images.listing import result_mark
 from anomalygpt.results import Inspection, Region
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -135,18 +136,21 @@ def side_by_side(
     return _row(panels, panel_side)
 
 
-def save_image(image: Image.Image, path: str | Path) -> Path:
+def save_image(image: Image.Image, path: str | Path, *, is_result: bool = False) -> Path:
     """Write a picture as a whole or not at all; missing folders are made.
 
     Args:
         image: a Pillow image.
         path: the suffix names the format: png, jpg, webp, bmp or tif.
+        is_result: True marks a PNG as drawn over a photo, so that nobody inspects it as one.
 
     Raises:
         OutputError: another suffix, no space, no permission, or the place is taken by a folder.
     """
     kind, options = picture_format(path)
     picture = image.convert("RGB") if kind == "JPEG" else image
+    if kind == "PNG" and is_result:
+        options = {**options, "pnginfo": result_mark()}
     try:
         return write_atomically(path, lambda file: picture.save(file, format=kind, **options))
     except ValueError as error:  # a side beyond what the format can hold

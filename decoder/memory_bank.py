@@ -28,11 +28,14 @@ class MemoryBank:
             another encoder; None when nobody said. It is saved with them.
         fixed_pose: True when parts are known to lie alike, which one reference cannot tell: they
             are then compared place by place. Copies that are given as `varied` must lie alike too.
+        bit_depth: how many bits the references' values have, so that photos are read alike; None
+            where all have 8, or nobody said. It is saved with them.
     """
 
     def __init__(self, encoder: str | None = None, *, fixed_pose: bool = False) -> None:
         self.encoder = encoder
         self.fixed_pose = fixed_pose
+        self.bit_depth: int | None = None
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
         self._searched: tuple[Tensor, ...] | None = None
@@ -218,8 +221,12 @@ class MemoryBank:
         Raises:
             DecoderError: the file cannot be written.
         """
-        pose = "fixed" if self.fixed_pose else "free"
-        save_references(path, self._references, {"encoder": self.encoder or "", "pose": pose})
+        settings = {
+            "encoder": self.encoder or "",
+            "pose": "fixed" if self.fixed_pose else "free",
+            "bit_depth": str(self.bit_depth or ""),
+        }
+        save_references(path, self._references, settings)
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu") -> MemoryBank:
@@ -231,6 +238,7 @@ class MemoryBank:
         references, metadata = load_references(path, device)
         fixed_pose = metadata.get("pose") == "fixed"
         bank = cls(metadata.get("encoder") or None, fixed_pose=fixed_pose)
+        bank.bit_depth = int(metadata.get("bit_depth") or 0) or None
         for name, reference in references.items():
             bank._check_widths(reference.stages, f"reference {name!r}")
             bank._references[name] = reference

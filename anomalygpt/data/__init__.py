@@ -7,8 +7,10 @@ words what is wrong with either; docs/data.md shows the layouts.
 from __future__ import annotations
 
 from anomalygpt.data.checking import check
+from anomalygpt.data.depths import bit_depths
 from anomalygpt.data.files import hash_file
 from anomalygpt.data.instructions import Instruction, open_instructions
+from anomalygpt.data.left_out import data_notes
 from anomalygpt.data.masks import load_mask
 from anomalygpt.data.opening import normal_images, open_data
 from anomalygpt.data.report import CheckReport
@@ -21,7 +23,9 @@ __all__ = [
     "Instruction",
     "Sample",
     "Split",
+    "bit_depths",
     "check",
+    "data_notes",
     "hash_file",
     "load_mask",
     "normal_images",

@@ -11,11 +11,13 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from anomalygpt.data.files import entries, folder_name, hash_file, is_folder, photos_below, shown
+from anomalygpt.data.files import folder_name, hash_file
+from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
+from anomalygpt.data.left_out import more_pages, strangers
 from anomalygpt.data.masks import (
     CRACK,
-    LOSSY_SUFFIXES,
+    is_smeared,
     read_mask,
     read_regions,
 )
@@ -24,6 +26,7 @@ from anomalygpt.data.report import CheckReport, count_samples
 from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.data.trees import category_folders
 from anomalygpt.errors import DataError, ImageError
+from anomalygpt.files import shown
 from anomalygpt.image_io import load_image
 
 Item = TypeVar("Item")
@@ -68,13 +71,25 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
     looked = list(progress(_in_threads(_look, samples), len(samples)))
     findings = [
         *reading.findings,
+        *_foreign(root),
         *_gaps(root, layout, samples),
-        *_strangers(samples),
+        *strangers(samples),
+        *more_pages(samples),
         *(finding for each in looked for finding in each.findings),
         *_repeated(layout, looked),
         *_unlike_references(looked),
     ]
     return _report(root, layout, samples, findings)
+
+
+def _foreign(root: Path) -> Iterator[Finding]:
+    if found := recognise(root):
+        yield Finding(
+            "warning",
+            found.evidence,
+            f"{found.title}, not read",
+            f"nothing, if the folders say what is good and bad; else {found.advice}",
+        )
 
 
 def _report(
@@ -158,12 +173,13 @@ def _look_at_mask(path: Path, mask: np.ndarray, size: tuple[int, int] | None) ->
             "masks that mark nearly the whole photo",
             "if they are inverted, make the defect white and the rest black",
         )
-    if path.suffix.lower() in LOSSY_SUFFIXES:
+    if is_smeared(path):
         yield Finding(
             "warning",
             path,
-            "masks in a format that smears edges",
-            "save masks as PNG; from these, pixels of at least half brightness are taken",
+            "masks with smeared edges",
+            "nothing, if half the brightness is the edge: pixels of at least half are taken; save "
+            "masks as PNG in black and white to say it exactly",
         )
     if path.suffix.lower() == ".mat" and (others := _other_regions(path)):
         yield Finding(
@@ -213,7 +229,7 @@ def _missing_photos(place: Path, layout: str, samples: Sequence[Sample]) -> Iter
             "no good photos to train on",
             "training and references need some in train/good (plain folders: in good)",
         )
-    if layout in ("folder", "pairs"):
+    if layout in ("folder", "good", "pairs"):
         return
     if not bad and "test" not in good:
         yield Finding(
@@ -238,36 +254,6 @@ def _missing_masks(place: Path, samples: Sequence[Sample]) -> Iterator[Finding]:
         return
     for sample in without:
         yield Finding("warning", sample.image, "photos of defects without a mask", advice)
-
-
-def _strangers(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """What lies between the photos and is not read as one."""
-    known = {sample.image for sample in samples}
-    read = known.union(*(sample.masks for sample in samples))
-    named = {sample.image.stem for sample in samples}
-    for photo in sorted(known):
-        if photo.stem.endswith("_mask") and photo.stem.removesuffix("_mask") in named:
-            yield Finding(
-                "error",
-                photo,
-                "masks between the photos",
-                "move them into the folder for masks; here they count as photos",
-            )
-    for folder in sorted({photo.parent for photo in known}):
-        for path in entries(folder):
-            if path in known or (is_folder(path) and _is_read(path, read)):
-                continue
-            if not is_folder(path) or photos_below(path):
-                yield Finding(
-                    "warning",
-                    path,
-                    "files and folders between the photos, left out",
-                    "convert them to PNG or JPEG, or move the photos up, if they should count",
-                )
-
-
-def _is_read(folder: Path, files: set[Path]) -> bool:
-    return any(folder in file.parents for file in files)
 
 
 def _repeated(layout: str, looked: Sequence[_Looked]) -> Iterator[Finding]:

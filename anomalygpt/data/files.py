@@ -9,7 +9,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from anomalygpt.errors import DataError
-from anomalygpt.image_io import IMAGE_SUFFIXES
+from anomalygpt.files import shown
+from anomalygpt.images.listing import is_photo, is_result
+from anomalygpt.images.pages import split_page
 
 # Left behind by desktops and archives.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -43,9 +45,15 @@ def subfolders(folder: Path) -> list[Path]:
     return [path for path in entries(folder) if is_folder(path)]
 
 
-def photos(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> list[Path]:
-    """Photos directly in a folder, by name; the suffix may have capital letters."""
-    return [path for path in entries(folder) if path.suffix.lower() in suffixes and is_file(path)]
+def photos(folder: Path, suffixes: Collection[str] | None = None) -> list[Path]:
+    """Photos directly in a folder, by name, or files of some suffixes, in capitals or not.
+
+    Pictures that this program drew over photos are none.
+    """
+    files = [path for path in entries(folder) if is_file(path)]
+    if suffixes is not None:
+        return [path for path in files if path.suffix.lower() in suffixes]
+    return [path for path in files if is_photo(path) and not is_result(path)]
 
 
 def photos_below(folder: Path) -> list[Path]:
@@ -83,21 +91,16 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def shown(path: str | Path) -> str:
-    """A path on one line, even with line breaks or bytes that are no text in it."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
-
-
 def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits.
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits; pages of a file differ.
 
     Raises:
         DataError: the file cannot be read.
     """
-    digest = hashlib.sha256()
+    file_path, page = split_page(Path(path))
+    digest = hashlib.sha256(f"#{page}".encode() if page else b"")
     try:
-        with Path(path).open("rb", buffering=0) as file:
+        with file_path.open("rb", buffering=0) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:

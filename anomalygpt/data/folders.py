@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from anomalygpt.data.files import (
-    folder_name,
-    is_folder,
-    name_key,
-    photos,
-    photos_below,
-    shown,
-    subfolders,
-)
-from anomalygpt.data.masks import MaskFolder
+from anomalygpt.data.files import folder_name, is_folder, name_key, photos, photos_below, subfolders
+from anomalygpt.data.masks import MaskFolder, claimed_twice
+from anomalygpt.data.names import KNOWN_WORDS, Meaning, meaning, means_masks
 from anomalygpt.data.samples import Finding, Reading, Sample
 from anomalygpt.data.trees import masks_without_use
 from anomalygpt.errors import DataError
-
-GOOD_NAMES = frozenset(
-    {"good", "normal", "ok", "okay", "fine", "pass", "passed", "nominal", "no_defect"}
-    | {"defect_free", "defectfree", "non_defective", "undamaged", "intact", "healthy"}
-)
-BAD_NAMES = frozenset(
-    {"bad", "defect", "defects", "defective", "ng", "nok", "not_ok", "not_good", "anomaly"}
-    | {"anomalies", "anomalous", "abnormal", "damaged", "damage", "broken", "faulty", "fault"}
-    | {"fail", "failed", "reject", "rejected"}
-)
-MASK_NAMES = frozenset(
-    {"mask", "masks", "ground_truth", "groundtruth", "gt", "label", "labels", "annotation"}
-    | {"annotations", "segmentation"}
-)
+from anomalygpt.files import shown
 
 QUERY, REFERENCE, MASK = "query", "reference", "mask"
 CRACK_IMAGES, CRACK_MASKS = "image", "groundTruth"
@@ -51,13 +30,18 @@ def is_crackforest(root: Path) -> bool:
 
 def has_named_folders(root: Path) -> bool:
     """Whether a folder has a subfolder that is called good or bad in some way."""
-    return any(_plain(place) in GOOD_NAMES | BAD_NAMES for place in subfolders(root))
+    return any(meaning(place.name) for place in subfolders(root))
+
+
+def is_called_good(root: Path) -> bool:
+    """Whether a folder's own name says that the photos in it show good parts."""
+    return meaning(folder_name(root)) == "good" and bool(photos(root))
 
 
 def read_folder(root: Path, wanted: Collection[str] | None) -> Reading:
     """Plain folders: good photos are for training, bad ones for testing.
 
-    Without a folder called good or bad, the photos directly in the root count as good.
+    Without a folder called good or bad, the root itself is called good.
 
     Raises:
         DataError: two folders could be the good, the bad or the mask one.
@@ -66,11 +50,8 @@ def read_folder(root: Path, wanted: Collection[str] | None) -> Reading:
     reading = Reading(categories=[name])
     if wanted is not None and name not in wanted:
         return reading
-    named = has_named_folders(root)
-    good = _one_of(root, GOOD_NAMES) if named else None
-    bad = _one_of(root, BAD_NAMES) if named else None
-    masks = _one_of(root, MASK_NAMES) if named else None
-    for photo in photos_below(good) if good else [] if named else photos(root):
+    good, bad, masks = _meant(root, "good"), _meant(root, "bad"), _mask_folder(root)
+    for photo in photos_below(good) if good else [] if bad else photos(root):
         reading.samples.append(Sample(photo, name, "train", False))
     if bad:
         _read_bad(bad, masks, name, reading)
@@ -79,18 +60,28 @@ def read_folder(root: Path, wanted: Collection[str] | None) -> Reading:
             "warning",
             place,
             "folders that are neither good nor bad by their name, left out",
-            "rename them to good, bad or masks if they should count",
+            f"rename them to good, bad or masks if they should count; known: {KNOWN_WORDS}",
         )
         for place in subfolders(root)
         if place not in (good, bad, masks)
     ]
+    if (good or bad) and (loose := len(photos(root))):
+        reading.findings.append(
+            Finding(
+                "warning",
+                root,
+                "photos beside the folders, left out",
+                "move them into the good or the bad ones",
+                f"{loose} photos",
+            )
+        )
     return reading
 
 
 def _read_bad(bad: Path, masks: Path | None, name: str, reading: Reading) -> None:
-    masks = masks or _one_of(bad, MASK_NAMES)
+    masks = masks or _mask_folder(bad)
     common = MaskFolder(masks) if masks else None
-    places = [bad, *(place for place in subfolders(bad) if _plain(place) not in MASK_NAMES)]
+    places = [bad, *(place for place in subfolders(bad) if not means_masks(place.name))]
     own: dict[str, MaskFolder] = {}
     for place in places:
         if masks and place != bad and is_folder(masks / place.name):
@@ -104,18 +95,7 @@ def _read_bad(bad: Path, masks: Path | None, name: str, reading: Reading) -> Non
     if common:
         left = [f for f in masks_without_use(common) if f.path.name not in own]
         reading.findings += left
-    claims = Counter(mask for sample in reading.samples for mask in sample.masks)
-    reading.findings += [
-        Finding(
-            "error",
-            mask,
-            "masks that several photos claim",
-            "put photos and masks of a kind into subfolders of the same name",
-            f"{count} photos have this name",
-        )
-        for mask, count in claims.items()
-        if count > 1
-    ]
+    reading.findings += claimed_twice(reading.samples)
 
 
 def read_pairs(root: Path, wanted: Collection[str] | None) -> Reading:
@@ -124,7 +104,10 @@ def read_pairs(root: Path, wanted: Collection[str] | None) -> Reading:
     reading = Reading(categories=[name])
     if wanted is not None and name not in wanted:
         return reading
-    references = {name_key(path.stem): path for path in photos(root / REFERENCE)}
+    references: dict[str, Path] = {}
+    for path in photos(root / REFERENCE):
+        if references.setdefault(name_key(path.stem), path) != path:
+            reading.findings.append(_second_reference(path))
     reading.samples += [Sample(path, name, "train", False) for path in references.values()]
     masks = MaskFolder(root / MASK)
     for query in photos(root / QUERY):
@@ -141,7 +124,25 @@ def read_pairs(root: Path, wanted: Collection[str] | None) -> Reading:
         reading.samples.append(
             Sample(query, name, "test", True, "defect", masks.of(query), reference)
         )
-    reading.findings += masks_without_use(masks)
+    reading.findings += masks_without_use(masks) + claimed_twice(reading.samples)
+    return reading
+
+
+def _second_reference(path: Path) -> Finding:
+    return Finding(
+        "error",
+        path,
+        "references of which several have the same name",
+        "keep the one that belongs to the query",
+    )
+
+
+def read_good(root: Path, wanted: Collection[str] | None) -> Reading:
+    """Photos of good parts and nothing else, because whoever named the folder says so."""
+    name = folder_name(root)
+    reading = Reading(categories=[name])
+    if wanted is None or name in wanted:
+        reading.samples += [Sample(photo, name, "train", False) for photo in photos(root)]
     return reading
 
 
@@ -159,12 +160,15 @@ def read_crackforest(root: Path, wanted: Collection[str] | None) -> Reading:
     return reading
 
 
-def _plain(place: Path) -> str:
-    return place.name.casefold().replace(" ", "_").replace("-", "_")
+def _meant(root: Path, word: Meaning) -> Path | None:
+    return _only(root, [place for place in subfolders(root) if meaning(place.name) == word])
 
 
-def _one_of(root: Path, names: Collection[str]) -> Path | None:
-    found = [place for place in subfolders(root) if _plain(place) in names]
+def _mask_folder(root: Path) -> Path | None:
+    return _only(root, [place for place in subfolders(root) if means_masks(place.name)])
+
+
+def _only(root: Path, found: Sequence[Path]) -> Path | None:
     if len(found) > 1:
         listed = " and ".join(shown(place.name) for place in found)
         raise DataError(

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.data.files import is_file, is_folder, shown
+from anomalygpt.data.files import is_file, is_folder
 from anomalygpt.errors import DataError
-from anomalygpt.image_io import IMAGE_SUFFIXES
+from anomalygpt.files import shown
+from anomalygpt.images.listing import IMAGE_SUFFIXES
 
 JSON_NAME = "pandagpt4_visual_instruction_data.json"
 IMAGES = "images"

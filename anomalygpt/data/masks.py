@@ -1,30 +1,37 @@
 """Masks: which pixels of a photo are defects, from whatever file says so.
 
 The rule for pictures: a pixel that is neither black nor fully transparent is a defect, because
-data sets write 1, 2, 3 … as well as 255. JPEG smears black, so there it takes half brightness.
+data sets write 1, 2, 3 … as well as 255. Where edges were smeared (JPEG, scaling, anti-aliasing) a
+pixel needs half of the highest value.
 CrackForest's MATLAB files number their regions: 2 is crack.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from anomalygpt.data.files import is_file, is_folder, name_key, photos, shown, subfolders
-from anomalygpt.data.samples import Sample
+from anomalygpt.data.files import is_file, is_folder, name_key, photos, subfolders
+from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 CRACK = 2
 LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000"})
-LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".jp2"})
 
 # Masks of another size are stretched where height : width agrees this closely.
 ASPECT_TOLERANCE = 0.01
 
 _HALF = 128
+# Below this highest value a mask holds class numbers: between black and white there is more room.
+_LOWEST_WHITE = 64
+# With more values than this, some next to black and white may be noise that covers whole areas.
+_MANY_VALUES, _NEAR = 16, 0.08
 _COMMON_ENDING = "_mask"
 
 
@@ -66,7 +73,19 @@ def read_mask(path: Path) -> np.ndarray:
     """
     if not is_file(path):
         raise DataError(f"{shown(path)} is not there; a mask was expected, restore the file")
-    return read_regions(path) == CRACK if path.suffix.lower() == ".mat" else _read_picture(path)
+    if path.suffix.lower() == ".mat":
+        return read_regions(path) == CRACK
+    strength, white = _read_picture(path)
+    return strength > 0 if white is None else 2 * strength >= white
+
+
+def is_smeared(path: Path) -> bool:
+    """Whether a mask's edges are smeared, so that values of at least half of its highest count.
+
+    Raises:
+        DataError: see `read_mask`.
+    """
+    return path.suffix.lower() != ".mat" and _read_picture(path)[1] is not None
 
 
 def read_regions(path: Path) -> np.ndarray:
@@ -95,31 +114,55 @@ def read_regions(path: Path) -> np.ndarray:
     return regions
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> tuple[np.ndarray, float | None]:
+    """(H, W) from 0 on, and the value of white where edges are smeared, else None."""
     try:
         with Image.open(path) as picture:
             is_lossy = picture.format in LOSSY_FORMATS
-            values = _values(ImageOps.exif_transpose(picture))
+            strength = _strength(ImageOps.exif_transpose(picture))
     except Exception as error:  # readers raise nearly anything on damaged files
         raise DataError(
             f"{shown(path)} cannot be read as a mask ({_reason(error)}); export it again as PNG"
         ) from None
     if is_lossy:
-        return values.max(axis=-1) >= _HALF
-    return (values != 0).any(axis=-1)
+        return strength, 2 * _HALF
+    return strength, float(strength.max()) if _has_smeared_edges(strength) else None
 
 
-def _values(picture: Image.Image) -> np.ndarray:
-    """(H, W, C) colours or grey values; 0 where the picture is transparent."""
+def _has_smeared_edges(strength: np.ndarray) -> bool:
+    """Whether values between black and white lie at edges, and are no numbers of classes.
+
+    On a smeared edge a pixel has darker and brighter ones around it; a region of a class has not.
+    """
+    white = strength.max()
+    between = (strength > 0) & (strength < white)
+    if white < _LOWEST_WHITE or not between.any():
+        return False
+    if len(np.unique(strength[between])) > _MANY_VALUES:
+        between &= (strength > _NEAR * white) & (strength < (1 - _NEAR) * white)
+        if not between.any():
+            return True
+    block = np.ones((3, 3), np.uint8)
+    slope = (cv2.erode(strength, block) < strength) & (strength < cv2.dilate(strength, block))
+    return bool(slope[between].mean() > 0.3)
+
+
+def _strength(picture: Image.Image) -> np.ndarray:
+    """(H, W) float32 from 0 on: the strongest colour; 0 where the picture is transparent."""
     if picture.mode in ("1", "F") or picture.mode.startswith("I"):
         values = np.asarray(picture)
         if not np.isfinite(values).all():
             raise ValueError("it holds NaN or infinite values")
-        return values[..., None]
+        strength = np.abs(values.astype(np.float32))
+        # A share of the pixel, not a number of a class.
+        return strength * 255 if picture.mode == "F" and strength.max() <= 1 else strength
     if not picture.has_transparency_data:
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(picture.convert("RGB")).max(axis=-1).astype(np.float32)
     layers = np.asarray(picture.convert("RGBA"))
-    return layers[..., :3] * (layers[..., 3:] > 0)
+    colours, alpha = layers[..., :3].max(axis=-1), layers[..., 3]
+    if alpha.min() == alpha.max() and colours.min() < colours.max():
+        return colours.astype(np.float32)  # transparency that is the same everywhere says nothing
+    return colours * (alpha / np.float32(255))
 
 
 def _reason(error: Exception) -> str:
@@ -146,6 +189,23 @@ def same_shape(size: tuple[int, ...], other: tuple[int, int]) -> bool:
     return abs(size[0] * other[1] / (size[1] * other[0]) - 1) <= ASPECT_TOLERANCE
 
 
+def claimed_twice(samples: Sequence[Sample]) -> list[Finding]:
+    """Masks that belong to several photos by their names."""
+    claims = Counter(mask for sample in samples for mask in sample.masks)
+    return [
+        Finding(
+            "error",
+            mask,
+            "masks that several photos claim",
+            "give each photo a name of its own; photos and masks of a kind may also lie in "
+            "subfolders of the same name",
+            f"{count} photos have this name",
+        )
+        for mask, count in claims.items()
+        if count > 1
+    ]
+
+
 class MaskFolder:
     """The masks of one folder, found by the names of their photos.
 
@@ -154,8 +214,13 @@ class MaskFolder:
 
     def __init__(self, folder: Path, suffixes: Sequence[str] | None = None) -> None:
         """Lists the folder; there may be none."""
-        files = photos(folder) if suffixes is None else photos(folder, suffixes)
-        self._files = {name_key(path.stem): path for path in files}
+        self._files: dict[str, Path] = {}
+        # A mask that lies there under the same name as another, with another suffix.
+        self.doubles: list[tuple[Path, Path]] = []
+        for path in photos(folder, suffixes):
+            first = self._files.setdefault(name_key(path.stem), path)
+            if first != path:
+                self.doubles.append((path, first))
         self._folders = {name_key(path.name): path for path in subfolders(folder)}
         self._claimed: set[Path] = set()
 

@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from anomalygpt.data.files import entries, is_file, is_folder, photos, shown, subfolders
+from anomalygpt.data.files import entries, folder_name, is_file, is_folder, photos, subfolders
 from anomalygpt.data.folders import (
     has_named_folders,
+    is_called_good,
     is_crackforest,
     is_pairs,
     read_crackforest,
     read_folder,
+    read_good,
     read_pairs,
 )
+from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import JSON_NAME, find_json
+from anomalygpt.data.names import KNOWN_WORDS, meaning
 from anomalygpt.data.samples import InspectionData, Reading
 from anomalygpt.data.trees import category_folders, is_loco, read_trees
 from anomalygpt.data.visa import TABLE, read_visa
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 Reader: TypeAlias = Callable[[Path, "Collection[str] | None"], Reading]
 
@@ -41,7 +46,8 @@ LAYOUTS = {
     "visa": Layout("VisA", TABLE.as_posix(), read_visa),
     "loco": Layout("MVTec LOCO", "CATEGORY/validation/good", read_trees),
     "crackforest": Layout("CrackForest", "image/ and groundTruth/*.mat", read_crackforest),
-    "folder": Layout("plain folders", "good/ and bad/, or just photos", read_folder),
+    "folder": Layout("plain folders", "good/ and bad/", read_folder),
+    "good": Layout("photos of good parts", "photos alone, if somebody says so", read_good),
     "pairs": Layout("pairs", "query/ and reference/", read_pairs),
     "instructions": Layout("PandaGPT instruction data", JSON_NAME, None),
 }
@@ -54,7 +60,8 @@ def open_data(
 
     Args:
         root: its folder; for MVTec AD and LOCO the folder of categories or one category.
-        layout: "auto", "mvtec", "visa", "loco", "crackforest", "folder" or "pairs".
+        layout: "auto", "mvtec", "visa", "loco", "crackforest", "folder", "pairs", or
+            "good" to say that all photos directly in the folder show good parts.
         categories: only these products; None takes all.
 
     Raises:
@@ -88,20 +95,22 @@ def open_data(
             f"{shown(root)} has the layout of {LAYOUTS[layout].title}, but no photo in it; "
             "copy the data set again"
         )
-    return InspectionData(root, layout, tuple(reading.samples))
+    return InspectionData(root, layout, tuple(reading.samples), tuple(reading.findings))
 
 
 def normal_images(root: str | Path, category: str | None = None) -> list[Path]:
     """Training photos of good parts, from a data set of any layout or a plain folder of photos.
 
     Args:
-        root: the data set.
+        root: the data set, or a folder of nothing but photos, of good parts as the caller says.
         category: only this product; None takes all.
 
     Raises:
         DataError: there is no such data set, category or photo.
     """
-    data = open_data(root, categories=None if category is None else [category])
+    root = Path(root)
+    layout = "good" if _just_photos(root) and meaning(folder_name(root)) != "bad" else "auto"
+    data = open_data(root, layout, None if category is None else [category])
     found = [sample.image for sample in data.select(split="train", is_anomalous=False)]
     if not found:
         raise DataError(
@@ -138,11 +147,7 @@ def find_layout(root: Path, layout: str = "auto") -> str:
             f"{shown(root)} could be {named}; say which one with --dataset, or separate them"
         )
     if not fitting:
-        looked_for = "; ".join(f"{each.needs} ({each.title})" for each in LAYOUTS.values())
-        raise DataError(
-            f"{shown(root)} has no layout that is known. Found: {_contents(root)}. Looked for: "
-            f"{looked_for}{_hint(root, layout, fitting)}"
-        )
+        raise DataError(_unknown(root))
     return fitting[0]
 
 
@@ -154,18 +159,49 @@ def _fitting(root: Path) -> list[str]:
         "visa": is_file(root / TABLE),
         "crackforest": is_crackforest(root),
         "pairs": is_pairs(root),
-        "folder": has_named_folders(root),
+        "folder": has_named_folders(root) or is_called_good(root),
         "instructions": find_json(root) is not None,
     }
-    found = [name for name, fits in signs.items() if fits]
-    return found or (["folder"] if photos(root) else [])
+    return [name for name, fits in signs.items() if fits]
+
+
+def _just_photos(root: Path) -> bool:
+    return is_folder(root) and bool(photos(root)) and not _fitting(root)
 
 
 def _accepts(root: Path, layout: str, fitting: Collection[str]) -> bool:
-    # Both MVTec layouts are read alike, and photos may lie beside anything.
-    if layout in ("mvtec", "loco"):
+    if layout in ("mvtec", "loco"):  # both are read alike
         return bool({"mvtec", "loco"} & set(fitting))
-    return layout in fitting or (layout == "folder" and bool(photos(root)))
+    if layout == "good" and meaning(folder_name(root)) != "bad":
+        return bool(photos(root))
+    return layout in fitting
+
+
+def _unknown(root: Path) -> str:
+    """Why a folder is not read, and what to do."""
+    if foreign := recognise(root):
+        return (
+            f"{shown(root)} holds {foreign.title} ({shown(foreign.evidence.name)}), which is not "
+            f"read; {foreign.advice}"
+        )
+    if count := len(photos(root)):
+        name = shown(folder_name(root))
+        if meaning(folder_name(root)) == "bad":
+            return (
+                f"{shown(root)} holds photos alone, and {name} means bad parts; give the folder "
+                "above it, with one of good parts beside it"
+            )
+        return (
+            f"{shown(root)} holds photos ({count}) and no word about whether the parts are good. "
+            f"If all are good, say so with the layout good (--dataset good, in training --layout "
+            f"good), or name the folder so; else sort them into good and bad. Known: {KNOWN_WORDS}"
+        )
+    looked_for = "; ".join(f"{each.needs} ({each.title})" for each in LAYOUTS.values())
+    return (
+        f"{shown(root)} has no layout that is known. Found: {_contents(root)}. Looked for: "
+        f"{looked_for}. Words for good and bad that are known: {KNOWN_WORDS}"
+        f"{_hint(root, 'auto', [])}"
+    )
 
 
 def _hint(root: Path, layout: str, fitting: Sequence[str]) -> str:

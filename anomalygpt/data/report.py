@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from anomalygpt.data.files import shown
 from anomalygpt.data.opening import LAYOUTS
 from anomalygpt.data.samples import Finding, Sample
+from anomalygpt.files import shown
 
 SCHEMA_VERSION = 1
 

@@ -34,6 +34,25 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Something in a data set that somebody should look at.
+
+    Attributes:
+        severity: "error" spoils training or measuring; "warning" is worth knowing.
+        path: the file or folder it is about.
+        problem: what is wrong, the same words for all files with this problem.
+        advice: what to do about it, likewise.
+        detail: what is special about this file; may be empty.
+    """
+
+    severity: Severity
+    path: Path
+    problem: str
+    advice: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class InspectionData:
     """A data set of labelled photos; only paths, nothing is decoded.
 
@@ -41,11 +60,13 @@ class InspectionData:
         root: its folder.
         layout: "mvtec", "visa", "loco", "crackforest", "folder" or "pairs".
         samples: all photos, by category and split, in the order of their names.
+        left_out: what does not fit the layout.
     """
 
     root: Path
     layout: str
     samples: tuple[Sample, ...]
+    left_out: tuple[Finding, ...] = ()
 
     @property
     def categories(self) -> list[str]:
@@ -66,25 +87,6 @@ class InspectionData:
             and split in (None, sample.split)
             and is_anomalous in (None, sample.is_anomalous)
         ]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something in a data set that somebody should look at.
-
-    Attributes:
-        severity: "error" spoils training or measuring; "warning" is worth knowing.
-        path: the file or folder it is about.
-        problem: what is wrong, the same words for all files with this problem.
-        advice: what to do about it, likewise.
-        detail: what is special about this file; may be empty.
-    """
-
-    severity: Severity
-    path: Path
-    problem: str
-    advice: str
-    detail: str = ""
 
 
 @dataclass

@@ -6,14 +6,15 @@ import csv
 from collections.abc import Collection
 from pathlib import Path
 
-from anomalygpt.data.files import is_file, shown
+from anomalygpt.data.files import is_file
+from anomalygpt.data.names import KNOWN_WORDS, meaning
 from anomalygpt.data.samples import Finding, Reading, Sample, Split
 from anomalygpt.errors import DataError
+from anomalygpt.files import shown
 
 TABLE = Path("split_csv", "1cls.csv")
 
 _COLUMNS = ("object", "split", "label", "image", "mask")
-_LABELS = {"normal": False, "anomaly": True}
 _SPLITS: dict[str, Split] = {
     "train": "train",
     "val": "validation",
@@ -63,15 +64,15 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _read_row(root: Path, row: dict[str, str], line: str, reading: Reading) -> None:
-    split, label = _SPLITS.get(row["split"].lower()), row["label"].lower()
-    if split is None or label not in _LABELS or not row["image"] or not row["object"]:
+    split, label = _SPLITS.get(row["split"].lower()), meaning(row["label"])
+    if split is None or label is None or not row["image"] or not row["object"]:
         reading.findings.append(
             Finding(
                 "error",
                 root / TABLE,
                 "lines of the table that say something unknown",
-                "expected object, split train or test, label normal or anomaly, and image: "
-                "correct the line",
+                f"expected object, split train or test, a label such as {KNOWN_WORDS} and an "
+                "image: correct the line",
                 f"{line}: {','.join(row.values())}",
             )
         )
@@ -82,7 +83,7 @@ def _read_row(root: Path, row: dict[str, str], line: str, reading: Reading) -> N
             Finding("error", image, "photos in the table that are not there", _RESTORE, line)
         )
         return
-    is_anomalous = _LABELS[label]
+    is_anomalous = label == "bad"
     masks = (_place(root, row["mask"]),) if row["mask"] and is_anomalous else ()
     if masks and not is_file(masks[0]):
         reading.findings.append(

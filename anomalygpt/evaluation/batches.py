@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -49,24 +50,33 @@ class LoadedBatch:
         )
 
 
-def load_batches(samples: Sequence[Sample], size: int) -> Iterator[LoadedBatch]:
-    """Batches in order; the next is read while the caller works on one."""
+def load_batches(
+    samples: Sequence[Sample], size: int, depths: Mapping[Path, int] | None = None
+) -> Iterator[LoadedBatch]:
+    """Batches in order; the next is read while the caller works on one.
+
+    Args:
+        samples: test photos.
+        size: of a batch.
+        depths: bit depths of photos with more than 8 bits, from `bit_depths`.
+    """
     groups = [samples[start : start + size] for start in range(0, len(samples), size)]
+    depths = depths or {}
     with ThreadPoolExecutor(1) as reader:
-        waiting = reader.submit(_load, groups[0]) if groups else None
+        waiting = reader.submit(_load, groups[0], depths) if groups else None
         for following in [*groups[1:], None]:
             if waiting is None:
                 return
             batch = waiting.result()
-            waiting = None if following is None else reader.submit(_load, following)
+            waiting = None if following is None else reader.submit(_load, following, depths)
             yield batch
 
 
-def _load(samples: Sequence[Sample]) -> LoadedBatch:
+def _load(samples: Sequence[Sample], depths: Mapping[Path, int]) -> LoadedBatch:
     batch = LoadedBatch(len(samples))
     for sample in samples:
         begun = time.perf_counter()
-        photo = try_load(sample.image)
+        photo = try_load(sample.image, depths.get(sample.image))
         batch.seconds += time.perf_counter() - begun
         if isinstance(photo, ImageError):
             batch.skipped[str(sample.image)] = str(photo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class CategoryRun:
 
     Attributes:
         sets: the references of each trial; [] where every photo has its own.
+        depths: bit depths of photos with more than 8 bits.
     """
 
     def __init__(
@@ -33,11 +34,20 @@ class CategoryRun:
         settings: EvaluationSettings,
         plan: CategoryPlan,
         state: CategoryState,
+        depths: Mapping[Path, int] | None = None,
     ) -> None:
         """
+        Args:
+            measuring: the assistant and what it is asked.
+            settings: of the evaluation.
+            plan: the category's photos and trials.
+            state: what was measured already.
+            depths: bit depths of photos with more than 8 bits, from `bit_depths`.
+
         Raises:
             DataError: too few references can be read.
         """
+        self.depths = depths or {}
         self._measuring = measuring
         self._mask_size = settings.mask_size
         self._plan = plan
@@ -49,6 +59,7 @@ class CategoryRun:
             rotations=settings.rotations,
             flips=settings.flips,
             fixed_pose=settings.fixed_pose,
+            depths=depths,
         )
         self.sets = [] if plan.own_references else self._references.sets(plan)
         self._excluded = [self._not_measured(trial) for trial in plan.trials]

@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
             "references know; the report names them",
             sys.stderr,
         )
+    for line in results.get("notes", ()):  # older results have none
+        tqdm.write(f"anomalygpt: {line}", sys.stderr)
     for each in results["skipped"]:
         tqdm.write(f"anomalygpt: skipped: {each['reason']}", sys.stderr)
     return SOME_FAILED if results["skipped"] else OK

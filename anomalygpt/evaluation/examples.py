@@ -84,14 +84,14 @@ def _draw(
 ) -> None:
     image = Path(record["image"])
     references = measured.references(image, record["shots"], record["seed"])
-    photo = load_image(image)
+    photo = load_image(image, measured.depths.get(image))
     encoded = measuring.assistant.encode([photo])
     kind, evidence = next(measuring.evidence(encoded, references, plan.category))
     said = record["said"]
     probability = None if said is None else float(said)
     inspection = evidence.inspection(0, measuring.assistant.card, probability=probability)
     picture = overlay(photo, inspection, max_side=_SIDE, stretch=kind == "published")
-    save_image(picture, path)
+    save_image(picture, path, is_result=True)
 
 
 def _entry(record: Record, kind: str, overlay_path: Path) -> Record:

@@ -45,6 +45,7 @@ def html_report(results: Results, photos: Sequence[Mapping[str, Any]], folder: P
         ("Time and memory", _cost(results)),
         ("Skipped photos", _skipped(results)),
         ("Photos left out", _left_out(results)),
+        ("How the photos were read", _notes(results)),
         ("How it was measured", _rules(results)),
         ("How to repeat it", _repetition(results)),
     ]
@@ -289,6 +290,11 @@ def _skipped(results: Results) -> str | None:
 def _left_out(results: Results) -> str | None:
     line = report_tables.left_out_line(results)
     return None if line is None else f"<p>{_text(line)}</p>"
+
+
+def _notes(results: Results) -> str | None:
+    lines = "".join(f"<li>{_text(line)}</li>" for line in results.get("notes") or ())
+    return f"<ul>{lines}</ul>" if lines else None
 
 
 def _rules(results: Results) -> str:

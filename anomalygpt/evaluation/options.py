@@ -51,7 +51,7 @@ def settings_of(options: argparse.Namespace) -> EvaluationSettings:
     }
     for name in (
         *("references", "limit", "mask_size", "no_decoder", "no_prompt_learner", "rotations"),
-        *("flips", "fixed_pose", "batch_size", "examples", "leave_out_seen"),
+        *("flips", "fixed_pose", "bit_depth", "batch_size", "examples", "leave_out_seen"),
     ):
         given[name] = getattr(options, name)
     return EvaluationSettings(**given)
@@ -132,6 +132,12 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
         "--fixed-pose",
         action="store_true",
         help="parts always lie the same: compare place by place, without turns (as `inspect` does)",
+    )
+    group.add_argument(
+        "--bit-depth",
+        type=int,
+        metavar="N",
+        help="bits in use, 8 to 16, where 16-bit photos do not say it themselves",
     )
     _add_number(group, "batch-size", "photos at a time")
     _add_number(group, "examples", "worst photos of each kind in the report")

@@ -46,6 +46,7 @@ class References:
         rotations: int | None,
         flips: bool,
         fixed_pose: bool = False,
+        depths: Mapping[Path, int] | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
         self._assistant = assistant
@@ -53,6 +54,7 @@ class References:
         self._rotations = rotations
         self._flips = flips
         self._fixed_pose = fixed_pose
+        self._depths = depths or {}
         self._views: dict[tuple[Path, int], ReferenceViews | None] = {}
 
     def sets(self, plan: CategoryPlan) -> list[ReferenceSet]:
@@ -140,7 +142,9 @@ class References:
 
     def _read(self, path: Path, turns: int) -> ReferenceViews | None:
         try:
-            return self._assistant.reference_views(path, turns, self._flips, self._fixed_pose)
+            return self._assistant.reference_views(
+                path, turns, self._flips, self._fixed_pose, bit_depth=self._depths.get(path)
+            )
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

@@ -55,6 +55,9 @@ def markdown_report(results: Mapping[str, Any]) -> str:
     left_out = report_tables.left_out_line(results)
     if left_out is not None:
         parts += ["## Photos left out", _escaped(left_out)]
+    if results.get("notes"):
+        parts += ["## How the photos were read"]
+        parts.append("\n".join(f"- {_escaped(line)}" for line in results["notes"]))
     parts += ["## How it was measured", _definitions(results["rules"].items())]
     parts.append(_definitions((figure.title, figure.meaning) for figure in FIGURES.values()))
     parts += ["## How to repeat it", _fenced(results["command"])]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from anomalygpt.data import InspectionData, Sample, open_data
+from anomalygpt.data import InspectionData, Sample, bit_depths, data_notes, open_data
 from anomalygpt.errors import DataError, OutputError
 from anomalygpt.evaluation.batches import load_batches
 from anomalygpt.evaluation.category import CategoryRun
@@ -95,8 +95,9 @@ def evaluate(
     if finished is not None:
         return finished
     states: dict[str, CategoryState] = {}
+    depths = bit_depths(data.samples, settings.bit_depth)
     with _stopping_after_a_batch() as stop:
-        work = _photos(measuring, settings, plans, folder, states, stop)
+        work = _photos(measuring, settings, plans, depths, folder, states, stop)
         for _ in with_bar(work, sum(len(each.samples) for each in plans), "photos"):
             pass
     _check_measured(states, folder)
@@ -111,7 +112,11 @@ def evaluate(
         command=command,
         trained_here=bool(training & assistant.training_photos),
     )
-    results |= {"left_out": [str(each.image) for each in seen], "mark": mark}
+    results |= {
+        "left_out": [str(each.image) for each in seen],
+        "notes": data_notes(data),
+        "mark": mark,
+    }
     write_results(results, photos, folder)
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)
     return json.loads(json.dumps(results))  # as a later call would read it
@@ -121,6 +126,7 @@ def _photos(
     measuring: Measuring,
     settings: EvaluationSettings,
     plans: Sequence[CategoryPlan],
+    depths: Mapping[Path, int],
     folder: Path,
     states: dict[str, CategoryState],
     stop: threading.Event,
@@ -136,9 +142,9 @@ def _photos(
         yield from each.samples[: state.done]
         if state.examples is not None:
             continue
-        category = CategoryRun(measuring, settings, each, state)
+        category = CategoryRun(measuring, settings, each, state, depths)
         saved = time.monotonic()
-        for batch in load_batches(each.samples[state.done :], settings.batch_size):
+        for batch in load_batches(each.samples[state.done :], settings.batch_size, depths):
             begun = state.done
             category.add(batch)
             if stop.is_set() or time.monotonic() > saved + SAVE_EVERY:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.images import check_bit_depth
 
 Verdict: TypeAlias = Literal["language", "threshold"]
 MapKind: TypeAlias = Literal["normalised", "published"]
@@ -38,6 +39,7 @@ class EvaluationSettings:
             `AnomalyGPT.remember` takes by itself.
         flips: also compare with mirrored references.
         fixed_pose: compare place by place, see `AnomalyGPT.remember`.
+        bit_depth: bits that photos of more than 8 bits use, from 8 to 16; None asks the files.
         batch_size: photos that are encoded at one time.
         examples: worst misses and worst false alarms to show, of each kind and category.
         leave_out_seen: leave test photos out that are references or training photos, instead of
@@ -59,6 +61,7 @@ class EvaluationSettings:
     rotations: int | None = None
     flips: bool = False
     fixed_pose: bool = False
+    bit_depth: int | None = None
     batch_size: int = 8
     examples: int = 3
     leave_out_seen: bool = False
@@ -86,6 +89,7 @@ class EvaluationSettings:
             raise ConfigError(
                 "a fixed pose goes without turned and mirrored copies; leave one of them out"
             )
+        check_bit_depth(self.bit_depth)
 
     def _choose(self, name: str, allowed: tuple[str, ...]) -> None:
         value: Any = getattr(self, name)

@@ -17,7 +17,8 @@ from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError, ConversationTooLongError
 from anomalygpt.examples import Example
 from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import load_image, write_atomically
+from anomalygpt.image_io import common_bit_depth, load_image, write_atomically
+from anomalygpt.images.listing import result_mark
 from anomalygpt.serving import views
 from anomalygpt.serving.engine import Engine, Progress, Request
 from anomalygpt.serving.report import report_page
@@ -96,10 +97,11 @@ class Page:
             return
         try:
             yield self._working("Reading the photos", 0.0)
+            depth = common_bit_depth([photo, *good])
             job = Request(
-                photo=load_image(photo),
+                photo=load_image(photo, depth),
                 name=Path(photo).name,
-                references=tuple(load_image(path) for path in good),
+                references=tuple(load_image(path, depth) for path in good),
                 description=description.strip()[:LONGEST_DESCRIPTION] or None,
                 model=model,
             )
@@ -267,7 +269,10 @@ class Page:
 
 
 def _overlay_file(visit: Visit) -> bytes:
-    return _encoded(overlay(visit.photo(), visit.inspection))
+    file = io.BytesIO()
+    picture = overlay(visit.photo(), visit.inspection)
+    picture.save(file, format="PNG", pnginfo=result_mark())
+    return file.getvalue()
 
 
 def _mask_file(visit: Visit) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.images import check_bit_depth
 
 Ablation = Literal["none", "no-decoder", "no-prompt-learner", "lora", "decoder-only"]
 DialogueStyle = Literal["published", "rich", "mixed"]
@@ -64,6 +65,8 @@ class TrainingArguments:
         reference_share: share of the batches whose map comes from references.
         shots: numbers of references to draw from in those batches.
         rotations: turned copies of every reference; None as many as an inspection takes.
+        bit_depth: bits that photos of more than 8 bits use, from 8 to 16; None asks the files of
+            each category.
         dialogues: what the language model is taught to say.
         normal_variation: True varies the photos as another camera shot would.
         gradient_checkpointing: True computes the language model twice to save its memory.
@@ -108,6 +111,7 @@ class TrainingArguments:
     reference_share: float = 0.5
     shots: tuple[int, ...] = (1,)
     rotations: int | None = None
+    bit_depth: int | None = None
     dialogues: DialogueStyle = "published"
     normal_variation: bool = True
     gradient_checkpointing: bool = _free(False)
@@ -159,6 +163,7 @@ class TrainingArguments:
             raise ConfigError(
                 f"prompt_channels are five positive channel counts, got {self.prompt_channels}"
             )
+        check_bit_depth(self.bit_depth)
         if not self.shots or min(self.shots) < 1:
             raise ConfigError(f"shots are numbers of references from 1 on, got {self.shots}")
         for name in ("max_steps", "rotations"):

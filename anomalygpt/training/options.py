@@ -26,6 +26,7 @@ _DATA: dict[str, tuple[Any, str, str]] = {
     "dialogues": (str, "STYLE", "published, rich or mixed"),
     "shots": (int, "K", "numbers of references to draw from"),
     "rotations": (int, "N", "turned copies of every reference; by default as an inspection"),
+    "bit_depth": (int, "N", "bits in use, 8 to 16, where 16-bit photos do not say it themselves"),
     "reference_share": (float, "SHARE", "share of the batches whose map comes from references"),
     "validation_share": (float, "SHARE", "share of the normal photos held out"),
     "validation_rows": (int, "N", "rows of a validation at most"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 
@@ -15,9 +16,16 @@ from decoder import MemoryBank
 class ReferenceBanks:
     """Encoded references by path, the least recently used forgotten first."""
 
-    def __init__(self, assistant: AnomalyGPT, rotations: int | None, megabytes: int) -> None:
+    def __init__(
+        self,
+        assistant: AnomalyGPT,
+        rotations: int | None,
+        megabytes: int,
+        depths: Mapping[Path, int] | None = None,
+    ) -> None:
         self._assistant = assistant
         self._rotations = rotations
+        self._depths = depths or {}
         self._room = megabytes * 1024**2
         self._views: OrderedDict[tuple[str, int], ReferenceViews] = OrderedDict()
         self._size = 0
@@ -41,7 +49,7 @@ class ReferenceBanks:
         if key in self._views:
             self._views.move_to_end(key)
             return self._views[key]
-        views = self._assistant.reference_views(path, turns)
+        views = self._assistant.reference_views(path, turns, bit_depth=self._depths.get(Path(path)))
         self._views[key] = views
         self._size += _bytes(views)
         while self._size > self._room and len(self._views) > 1:

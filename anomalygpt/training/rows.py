@@ -92,6 +92,7 @@ class InspectionRows:
         map_size: int,
         samples: Sequence[Sample],
         normal_photos: Mapping[str, Sequence[Path]],
+        depths: Mapping[Path, int] | None = None,
     ) -> None:
         """
         Args:
@@ -100,6 +101,7 @@ class InspectionRows:
             map_size: side of the map that the mask belongs to.
             samples: photos to train on.
             normal_photos: photos of good parts by category, the references.
+            depths: bit depths of photos with more than 8 bits, from `bit_depths`.
         """
         if not samples:
             raise DataError("there is no photo to train on")
@@ -108,6 +110,7 @@ class InspectionRows:
         self._encoder = encoder
         self._map_size = map_size
         self._normal = {name: list(photos) for name, photos in normal_photos.items()}
+        self._depths = dict(depths or {})
         self._photos: OrderedDict[Path, np.ndarray] = OrderedDict()
         self._problems: dict[Path, str] = {}
         self._orders: dict[int, np.ndarray] = {}
@@ -187,7 +190,7 @@ class InspectionRows:
         """A photo at the size at which the encoder sees it, (H, W, 3) uint8."""
         # Both rows of a pair read the same photo.
         if path not in self._photos:
-            image = load_image(path)
+            image = load_image(path, self._depths.get(path))
             top, left, bottom, right = _box(self._geometry((image.height, image.width)))
             small = image.resize((right - left, bottom - top), Image.Resampling.BICUBIC)
             self._photos[path] = np.asarray(small)
@@ -196,7 +199,7 @@ class InspectionRows:
         return self._photos[path]
 
     def _real_mask(self, sample: Sample) -> np.ndarray:
-        photo = load_image(sample.image)
+        photo = load_image(sample.image, self._depths.get(sample.image))
         mask = load_mask(sample, (photo.height, photo.width))
         if not mask.any():
             raise DataError(f"the mask of {sample.image} shows no defect; correct it")

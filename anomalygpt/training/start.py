@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 
 from anomalygpt.checkpoints import resolve
 from anomalygpt.config import AnomalyGPTConfig, LanguageModelConfig
-from anomalygpt.data import InspectionData, Sample, hash_file, open_data
+from anomalygpt.data import InspectionData, Sample, bit_depths, hash_file, open_data
 from anomalygpt.encoders import TextEncoder, open_encoder
 from anomalygpt.errors import ConfigError, DataError
 from anomalygpt.model import AnomalyGPT
@@ -37,11 +37,13 @@ class TrainingData:
         held_out: normal photos for validation alone.
         normal_photos: photos of good parts by category, for references and patches; none of
             them is held out.
+        depths: bit depths of photos with more than 8 bits, from `bit_depths`.
     """
 
     samples: Sequence[Sample]
     held_out: Sequence[Sample]
     normal_photos: Mapping[str, Sequence[Path]]
+    depths: Mapping[Path, int] = field(default_factory=dict)
 
     @property
     def photos(self) -> set[Path]:
@@ -79,7 +81,8 @@ def training_data(arguments: TrainingArguments) -> TrainingData:
             f"{arguments.data} has no normal photos to train on; expected for example "
             "CATEGORY/train/good, see docs/data.md"
         )
-    return TrainingData(samples, held_out, normal)
+    depths = bit_depths([*samples, *held_out], arguments.bit_depth)
+    return TrainingData(samples, held_out, normal, depths)
 
 
 def hash_photos(photos: Collection[Path]) -> frozenset[str]:

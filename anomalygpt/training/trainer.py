@@ -94,17 +94,23 @@ class Trainer:
                 weight_decay=arguments.weight_decay,
             )
         )
-        self._banks = ReferenceBanks(self.assistant, arguments.rotations, arguments.cache_mb)
+        self._banks = ReferenceBanks(
+            self.assistant, arguments.rotations, arguments.cache_mb, data.depths
+        )
         encoder, map_size = self.assistant.config.encoder, self.assistant.decoder.config.map_size
         self._batches = StepBatches(
             arguments,
-            InspectionRows(arguments, encoder, map_size, data.samples, data.normal_photos),
+            InspectionRows(
+                arguments, encoder, map_size, data.samples, data.normal_photos, data.depths
+            ),
             InstructionRows(arguments, encoder, instructions) if instructions else None,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
         self._held_out = (
-            InspectionRows(arguments, encoder, map_size, data.held_out, data.normal_photos)
+            InspectionRows(
+                arguments, encoder, map_size, data.held_out, data.normal_photos, data.depths
+            )
             if data.held_out and arguments.validation_rows
             else None
         )

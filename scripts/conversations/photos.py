@@ -15,7 +15,8 @@ from PIL import Image
 
 from anomalygpt.data.files import hash_file
 from anomalygpt.errors import DataError, ImageError
-from anomalygpt.image_io import list_images, load_image
+from anomalygpt.image_io import load_image
+from anomalygpt.images.listing import list_images
 from anomalygpt.progress import with_bar
 from anomalygpt.training.rows import vary_light
 from simulation import NormalVariation, profile_for, simulate, vary

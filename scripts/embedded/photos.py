@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalygpt.data import hash_file
 from anomalygpt.errors import DataError, SourceError
-from anomalygpt.image_io import list_images
+from anomalygpt.images.listing import list_images
 
 # Photos whose hash begins with a byte below this are held out: about 1 in 12, the same whatever
 # the folder's order, and whoever adds photos later.

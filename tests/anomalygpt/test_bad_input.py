@@ -450,10 +450,10 @@ def test_ctrl_c_while_writing_leaves_whole_files_only(
     """What was printed before is there; the file being written is not."""
     saved = commands.save_image
 
-    def interrupted(picture, path: Path) -> Path:
+    def interrupted(picture, path: Path, **options: bool) -> Path:
         if path.name == "other.png":
-            picture.save = lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt)
-        return saved(picture, path)
+            picture.save = lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        return saved(picture, path, **options)
 
     monkeypatch.setattr(commands, "save_image", interrupted)
     ran = inspect(parts, "--save-overlay", tmp_path)

@@ -464,7 +464,7 @@ def _raising(error: BaseException):
 
 
 def test_ctrl_c(anomalygpt, parts, encoder_options, monkeypatch) -> None:
-    monkeypatch.setattr(commands, "_remember", _raising(KeyboardInterrupt()))
+    monkeypatch.setattr(commands, "remember", _raising(KeyboardInterrupt()))
     ran = anomalygpt("inspect", parts, "-r", parts, *encoder_options)
     assert ran.status == 130
     assert "interrupted" in ran.error

@@ -18,7 +18,8 @@ from PIL import Image
 from anomalygpt import image_io
 from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD
 from anomalygpt.errors import ConfigError, ImageError, OutputError, SourceError
-from anomalygpt.image_io import list_images, load_image
+from anomalygpt.image_io import load_image
+from anomalygpt.images.listing import list_images
 from anomalygpt.preprocessing import ImageGeometry, preprocess
 
 
@@ -320,7 +321,7 @@ def test_one_missing_name_stays_in_the_batch_but_nothing_at_all_is_an_error(fold
 
 def test_empty_folders_and_patterns_say_what_was_expected(folder: Path) -> None:
     (folder / "void").mkdir()
-    with pytest.raises(SourceError, match=r"void holds no photo; expected bmp, gif"):
+    with pytest.raises(SourceError, match=r"void holds no photo; expected (avif, )?bmp, dib, gif"):
         list_images([folder / "a.jpg", folder / "void"])
     with pytest.raises(SourceError, match="matches no photo"):
         list_images([str(folder / "*.webp")])

@@ -245,7 +245,7 @@ TRAPS = [
     (_turned_mask, "error", "masks of another size than their photo", "as if turned by 90°"),
     (_black_mask, "warning", "masks that mark nothing, of photos that show a defect", ""),
     (_white_mask, "warning", "masks that mark nearly the whole photo", ""),
-    (_jpeg_mask, "warning", "masks in a format that smears edges", ""),
+    (_jpeg_mask, "warning", "masks with smeared edges", ""),
     (_damaged_mask, "error", "masks that cannot be used", "cannot be read as a mask"),
     (_mask_of_unknown_kind, "warning", "masks without a photo", ""),
     (_mask_beside_photo, "error", "masks between the photos", ""),

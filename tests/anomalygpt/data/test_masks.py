@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from anomalygpt.data import Sample, load_mask
+from anomalygpt.data import Sample, check, load_mask
+from anomalygpt.data.masks import is_smeared, read_mask
 from anomalygpt.errors import DataError
 
 SIZE = (20, 24)
@@ -151,3 +153,78 @@ def test_other_matlab_files(make, tmp_path: Path) -> None:
     for path in sorted(tmp_path.glob("*.mat")):
         with pytest.raises(DataError, match=rf"{path.name} .*download it again"):
             load_mask(sample(path), SIZE)
+
+
+# --- smeared edges -------------------------------------------------------------------------------
+
+LARGE = (120, 160)
+DISC = np.hypot(*np.mgrid[-60:60, -80:80]) < 25
+
+
+def drawn(**values: int) -> np.ndarray:
+    """(H, W) uint8: a disc and a thin line, each of its value."""
+    picture = np.zeros(LARGE, np.uint8)
+    picture[DISC] = values["disc"]
+    picture[10:12, 20:140] = values["line"]
+    return picture
+
+
+def smeared_by(way: str, picture: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(picture)
+    if way == "scaled":
+        small = image.resize((80, 60), Image.Resampling.BILINEAR)
+        return np.asarray(small.resize((160, 120), Image.Resampling.BICUBIC))
+    buffer = io.BytesIO()
+    if way == "blurred":
+        return np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)))
+    image.save(buffer, format="JPEG" if way == "jpeg" else "WEBP", quality=40)
+    with Image.open(buffer) as opened:
+        return np.asarray(opened.convert("L"))
+
+
+@pytest.mark.parametrize("way", ["scaled", "blurred", "jpeg", "webp"])
+def test_smeared_masks_are_as_large_as_the_defect(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "mask.png"
+    Image.fromarray(smeared_by(way, drawn(disc=255, line=0))).save(path)
+    assert is_smeared(path)
+    found = read_mask(path)
+    assert 0.97 < found.sum() / DISC.sum() < 1.03
+    assert np.count_nonzero(Image.open(path)) > 1.05 * DISC.sum()  # what any value would take
+
+
+@pytest.mark.parametrize(
+    ("disc", "line"), [(255, 255), (1, 2), (1, 255), (60, 200), (255, 40), (128, 64)]
+)
+def test_numbers_of_classes_all_count(tmp_path: Path, disc: int, line: int) -> None:
+    Image.fromarray(drawn(disc=disc, line=line)).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), drawn(disc=disc, line=line) > 0)
+
+
+def test_many_numbered_regions_all_count(tmp_path: Path) -> None:
+    numbers = np.kron(np.arange(100).reshape(10, 10), np.ones((12, 16))).astype(np.uint8)
+    Image.fromarray(numbers).save(tmp_path / "mask.png")
+    assert not is_smeared(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), numbers > 0)
+
+
+def test_outlines_drawn_with_soft_transparency(tmp_path: Path) -> None:
+    alpha = smeared_by("blurred", drawn(disc=255, line=0))
+    Image.fromarray(np.dstack([np.full((*LARGE, 3), 255, np.uint8), alpha])).save(
+        tmp_path / "mask.png"
+    )
+    assert 0.97 < read_mask(tmp_path / "mask.png").sum() / DISC.sum() < 1.03
+
+
+@pytest.mark.parametrize("alpha", [0, 7, 255])
+def test_transparency_that_is_the_same_everywhere_says_nothing(tmp_path: Path, alpha: int) -> None:
+    layers = np.dstack([*[drawn(disc=255, line=3)] * 3, np.full(LARGE, alpha, np.uint8)])
+    Image.fromarray(layers).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), drawn(disc=255, line=3) > 0)
+
+
+def test_the_check_says_once_that_edges_are_smeared(make, mvtec: Path) -> None:
+    for path in sorted((mvtec / "bottle" / "ground_truth" / "crack").iterdir()):
+        soft = Image.open(path).filter(ImageFilter.GaussianBlur(1))
+        soft.save(path)
+    text = check(mvtec).to_text()
+    assert text.count("masks with smeared edges (2)") == 1

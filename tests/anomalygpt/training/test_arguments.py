@@ -92,6 +92,7 @@ def test_what_is_saved_makes_the_same_again(training_arguments, tmp_path):
 # Another allowed value for each kind of value that the settings have.
 OTHER: dict[str, object] = {
     "rotations": 3,
+    "bit_depth": 12,
     "data": "elsewhere",
     "layout": "visa",
     "categories": ("disc",),

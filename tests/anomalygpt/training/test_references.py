@@ -22,9 +22,9 @@ def read(assistant, monkeypatch) -> list[str]:
     found: list[str] = []
     views = assistant.reference_views
 
-    def watched(path, *options):
+    def watched(path, *options, **named):
         found.append(path)
-        return views(path, *options)
+        return views(path, *options, **named)
 
     monkeypatch.setattr(assistant, "reference_views", watched)
     return found
