@@ -109,7 +109,7 @@ def file_data(path: str) -> dict[str, Any]:
 def inspect(running: Running, path: str, session: str, text: str = "") -> str:
     """All that the page is sent for one photo."""
     return json.dumps(
-        running.call("inspect", [file_data(path), [], text, "embedded", "warm"], session)
+        running.call("page_inspect", [file_data(path), [], text, "embedded", "warm"], session)
     )
 
 
@@ -241,7 +241,7 @@ def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.M
     monkeypatch.setattr(engine, "_step", lambda ticket: all_came.wait(300) and step(ticket))
     (path,) = running.upload("a.png", png()).json()
     config = running.client.get("/config").json()
-    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "inspect")
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "page_inspect")
 
     def join(count: int) -> int:
         data = [file_data(path), [], "", "embedded", "warm"]
@@ -264,9 +264,9 @@ def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.M
 def test_sessions_do_not_see_each_other(running: Running) -> None:
     (path,) = running.upload("mine.png", png()).json()
     assert "mine.png" in inspect(running, path, "first")
-    talk = running.call("ask", ["Where?", 16, 0], "second")
+    talk = running.call("page_ask", ["Where?", 16, 0], "second")
     assert "mine.png" not in json.dumps(talk)
-    assert running.call("download", [], "second")[-1]["data"] == [None]
+    assert running.call("download", [""] * 3, "second")[-1]["data"] == [None]
 
 
 def test_a_password_is_asked_for(assistant: AnomalyGPT) -> None:
