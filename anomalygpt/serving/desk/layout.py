@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,27 @@ HEAD = """<h1>AnomalyGPT</h1><p>Is something wrong with this part, and where? As
 _QUIET: Any = {"show_progress": "hidden", "api_visibility": "private"}
 _FILE_BUTTONS = (("report", "Report"), ("overlay", "Overlay"), ("mask", "Mask"), ("json", "JSON"))
 _PALETTES = [("Warm colours", "warm"), ("Viridis (for colour-blind people)", "viridis")]
+
+
+def _reading(part: type[Any], read: Callable[[Any], Any]) -> Any:
+    """A part of the page that hands over its files as they came.
+
+    We read the files ourselves: more formats, and messages that say what to do. Gradio makes parts
+    anew for a session, so it takes a class; and it writes a file beside a module in which one is
+    derived by `class`, which we do not want.
+    """
+    members = {"preprocess": lambda self, payload: read(payload), "__module__": part.__module__}
+    return ABCMeta.__new__(type(part), part.__name__, (part,), members)
+
+
+_Photo = _reading(gr.Image, lambda photo: photo and photo.path)
+_References = _reading(gr.Gallery, lambda some: [each.image.path for each in _images(some)])
+_Files = _reading(gr.File, lambda some: [each.path for each in some.root] if some else [])
+
+
+def _images(gallery: Any) -> list[Any]:
+    """What lies in a gallery, without films."""
+    return [each for each in gallery.root if hasattr(each, "image")] if gallery else []
 
 
 @dataclass
@@ -135,14 +157,13 @@ def _left(page: Page) -> _Left:
             elem_id="examples",
         )
     with gr.Accordion("Several photos at once", open=False, elem_id="several"):
-        photos = gr.File(
+        photos = _Files(
             label="Photos, all compared with the good parts above",
             file_count="multiple",
             file_types=["image"],
             height=140,
             elem_id="photos",
         )
-        photos.preprocess = _file_paths  # type: ignore[method-assign]
         inspect_all = gr.Button("Inspect all", variant="primary", size="md", elem_id="inspect-all")
     return _Left(
         photo, references, description, inspect, following, clear, earlier, photos, inspect_all,
@@ -151,7 +172,7 @@ def _left(page: Page) -> _Left:
 
 
 def _photos() -> tuple[gr.Image, gr.Gallery]:
-    photo = gr.Image(
+    photo = _Photo(
         label="Photo of the part",
         sources=["upload", "webcam", "clipboard"],
         type="filepath",
@@ -159,7 +180,7 @@ def _photos() -> tuple[gr.Image, gr.Gallery]:
         buttons=["fullscreen"],
         elem_id="photo",
     )
-    references = gr.Gallery(
+    references = _References(
         label="Photos of good parts (optional)",
         type="filepath",
         columns=3,
@@ -178,11 +199,6 @@ def _photos() -> tuple[gr.Image, gr.Gallery]:
         '<button type="button" class="add-good">Add a photo of a good part</button>',
         elem_id="add-good",
     )
-    # We read the files ourselves: more formats, and messages that say what to do. Gradio makes a
-    # part anew, without this, for a session to which it sends `gr.update` or `gr.skip` for it: so
-    # these parts are sent values only.
-    photo.preprocess = _photo_path  # type: ignore[method-assign]
-    references.preprocess = _reference_paths  # type: ignore[method-assign, assignment]
     return photo, references
 
 
@@ -332,16 +348,3 @@ def _downloading_all(page: Page, kind: str) -> Callable[[gr.Request], str | None
         return page.download_batch(kind, request)
 
     return download_all
-
-
-def _photo_path(payload: Any) -> str | None:
-    return None if payload is None else payload.path
-
-
-def _reference_paths(payload: Any) -> list[str]:
-    items = [] if payload is None else payload.root
-    return [item.image.path for item in items if hasattr(item, "image")]
-
-
-def _file_paths(payload: Any) -> list[str]:
-    return [] if payload is None else [item.path for item in payload.root]

@@ -164,9 +164,9 @@ def table(made: batch.Batch, running: bool) -> Table:
 
 
 def handed(visit: Visit | None) -> Handed:
-    """What was handed in for a visit."""
+    """What was handed in for a visit; without one, what is on the page stays there."""
     if visit is None or visit.given is None:
-        return Handed(None, [], "")
+        return Handed(gr.skip(), gr.skip(), gr.skip())
     given = visit.given
     return Handed(str(given.photo), [str(path) for path in given.references], given.description)
 
