@@ -124,7 +124,7 @@ def test_a_reload_keeps_the_desk_and_another_tab_does_not_see_it(
     other = page.context.new_page()
     other.goto(running.address)
     expect(other.locator("#verdict")).to_contain_text("Drop in a photo")
-    assert "scratched.jpg" not in other.content()
+    assert "scratched.jpg" not in other.locator("body").inner_text()
 
 
 def test_a_question_that_is_too_long_is_told_and_kept(page: Page) -> None:
