@@ -106,7 +106,9 @@ class Page:
         self.desks.join(mark(request), str(tab or ""))
         desk = self._desk(request)
         table = Table() if desk.batch is None else shown.table(desk.batch, running=False)
-        return (*shown.handed(desk.current), *shown.finding(desk, palette).flat(), *table)
+        # Who opens the page may have begun already: an empty desk changes nothing.
+        found = shown.finding(desk, palette) if desk.visits else shown.unchanged()
+        return (*shown.handed(desk.current), *found.flat(), *table)
 
     def reopen(self, number: int | None, palette: Any, request: gr.Request) -> tuple[Any, ...]:
         """An earlier inspection of this visitor, with its photo and references."""

@@ -317,7 +317,8 @@ def _connect_talk(talking: Talking, left: _Left, right: _Right) -> None:
     how: list[Any] = [left.length, left.temperature]
     changed = [right.chatbot, right.question, right.notice, right.go_on, right.stop]
     answered: Any = {"outputs": changed, "concurrency_limit": None, **_QUIET}
-    asked: Any = {"api_name": "page_ask", **answered}
+    # A question that is asked while an answer is written waits for its end.
+    asked: Any = {"api_name": "page_ask", "trigger_mode": "always_last", **answered}
     right.question.submit(talking.ask, [right.question, *how], **asked)
     for button in right.suggested:
         button.click(talking.ask, [button, *how], **asked)

@@ -143,9 +143,15 @@ def request_of(given: Given) -> Request:
     )
 
 
+def unchanged() -> Finding:
+    """What leaves everything as it is."""
+    kept = Finding(*[gr.skip()] * len(Finding._fields))
+    return kept._replace(suggested=(gr.skip(),) * 4)
+
+
 def working(what: str, share: float) -> Finding:
     """A state with a bar; what was shown before stays, without its questions."""
-    return Finding(*[gr.skip()] * len(Finding._fields))._replace(
+    return unchanged()._replace(
         verdict=views.working(what, share),
         suggested=suggested(None),
         notice="",
