@@ -246,7 +246,7 @@
       waits = false;
       mend();
       look("#verdict", ".verdict, progress, .problem");
-      look("#table", "progress, .problem");
+      look("#table", "progress, .problem, .batch-state[role]");
     });
   }).observe(document.documentElement, {childList: true, subtree: true});
 })();
