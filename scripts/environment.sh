@@ -129,8 +129,9 @@ install_package() {
     [ -z "$constraints" ] || options=(--constraint "$constraints")
     [ "$versions" != newest ] || options+=(--upgrade --upgrade-strategy eager)
     # What builds the package is pinned too; older pips do not know the setting, and pass it over.
+    [ "$versions" = newest ] || export PIP_BUILD_CONSTRAINT=$root/requirements/pinned.txt
     set +e
-    PIP_BUILD_CONSTRAINT=$constraints python -m pip install --disable-pip-version-check \
+    python -m pip install --disable-pip-version-check \
         --progress-bar off "${options[@]}" $torch --editable ".${extras:+[$extras]}" 2>&1 |
         tee "$log" | show_progress
     status=${PIPESTATUS[0]}

@@ -156,12 +156,12 @@ class Person:
         photo = await self.upload(photos[int(self.generator.integers(len(photos)))], "photo")
         gallery = [{"image": file_data(reference), "caption": None}]
         data = [file_data(photo), gallery, "", "embedded", "warm"]
-        seconds = await self.call("inspect", data, "verdict-words")
+        seconds = await self.call("page_inspect", data, "verdict-words")
         if seconds is not None:
             self.found.verdicts.append(seconds[1])
         for question in QUESTIONS:
             await asyncio.sleep(self.generator.exponential(self.pause))
-            seconds = await self.call("ask", [question, 128, 0.0], None)
+            seconds = await self.call("page_ask", [question, 128, 0.0], None)
             if seconds is not None:
                 self.found.first_words.append(seconds[0])
                 self.found.answers.append(seconds[1])

@@ -19,6 +19,7 @@ from PIL import Image
 
 from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError, BusyError
+from anomalygpt.evaluation.provenance import model_hash
 from anomalygpt.evidence import EncodedPhotos
 from anomalygpt.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
@@ -44,6 +45,7 @@ class Request:
         references: good parts, in order; () for none.
         description: a sentence about the part, or None.
         model: one of the settings' models.
+        reference_names: what results call the references; () where they have no names.
     """
 
     photo: Image.Image
@@ -51,6 +53,7 @@ class Request:
     references: tuple[Image.Image, ...] = ()
     description: str | None = None
     model: str = "embedded"
+    reference_names: tuple[str, ...] = ()
 
     @cached_property
     def bank_key(self) -> tuple[str, ...]:
@@ -111,6 +114,7 @@ class Engine:
         self.settings = settings
         self._open_model = open_model or self._from_pretrained
         self._models: dict[str, AnomalyGPT] = {}
+        self._hashes: dict[str, str] = {}
         self._banks: OrderedDict[tuple[str, ...], MemoryBank] = OrderedDict()
         self._jobs: deque[Ticket] = deque()
         self._talking: set[int] = set()  # chats whose answer is being written
@@ -131,6 +135,12 @@ class Engine:
             AnomalyGPTError: it cannot be loaded.
         """
         return self._model(self.settings.models[0])
+
+    def weights_hash(self, model: str) -> str:
+        """SHA-256 of a loaded model's weights, as evaluations write it; read once."""
+        if model not in self._hashes:
+            self._hashes[model] = model_hash(self._models[model])
+        return self._hashes[model]
 
     def inspect(self, request: Request) -> Iterator[Progress | Chat]:
         """Progress, and at the end a chat whose `inspection` is there.
@@ -246,6 +256,8 @@ class Engine:
         photos = self._encode(assistant, request)
         yield Progress("Comparing", 0.7)
         evidence = assistant.examine(photos, bank, description=request.description)
+        if request.reference_names:  # all who use the bank share it, each with names of their own
+            evidence = replace(evidence, references=request.reference_names)
         chat = Chat(assistant, evidence)
         yield Progress("Judging", 0.85)
         chat.judge()

@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 # Before Gradio is imported: it asks its makers for news unless told not to.
@@ -24,8 +25,9 @@ from fastapi.responses import JSONResponse
 
 from anomalygpt.errors import ConfigError
 from anomalygpt.examples import find_examples
+from anomalygpt.serving.desk.layout import build
 from anomalygpt.serving.engine import Engine
-from anomalygpt.serving.page import Page, build
+from anomalygpt.serving.page import Page
 from anomalygpt.serving.sessions import Desks
 from anomalygpt.serving.settings import ServerSettings, from_environment
 
@@ -33,6 +35,13 @@ STATIC = Path(__file__).with_name("static")
 
 # Fonts that every machine has; Gradio's usual theme fetches its own.
 FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+
+# What Gradio calls by a key, or by words that say little.
+WORDS = {
+    "common.webcam": "Take a photo",
+    "upload_text.drop_gallery": "Drop photos here",
+}
+LANGUAGES = ("en",)
 
 # The browser itself refuses whatever would leave this server.
 CONTENT_POLICY = (
@@ -100,6 +109,8 @@ class Server:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=[],
+            favicon_path=str(STATIC / "favicon.svg"),
+            i18n=gr.I18n(**dict.fromkeys(LANGUAGES, WORDS)),
             theme=gr.themes.Default(
                 primary_hue="blue",
                 font=FONT,
@@ -157,7 +168,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _address(settings: ServerSettings, port: int) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    if ":" in host:
+        host = f"[{host.replace('%', '%25')}]"  # a zone such as fe80::1%eth0
     return f"http://{host}:{port}{settings.root_path}/"
 
 
@@ -172,6 +185,13 @@ def run(options: argparse.Namespace) -> int:
         )
     # Without this a plain `kill` would end the process before visitors' photos are deleted.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with suppress(KeyboardInterrupt):  # the usual end of a server
+        _serve(settings)
+    print("anomalygpt: the server has stopped; what visitors left is deleted", flush=True)
+    return 0
+
+
+def _serve(settings: ServerSettings) -> None:
     engine = Engine(settings)
     engine.prepare()
     server = Server(settings, engine)
@@ -179,4 +199,3 @@ def run(options: argparse.Namespace) -> int:
         server.run(lambda address: print(f"Open {address} in a browser", flush=True))
     finally:
         server.close()
-    return 0

@@ -2,29 +2,78 @@
 
 Photos lie in one folder for each visitor, on the disk; in memory are only the findings and the
 last conversation. A desk that nobody has used for a while is cleared, and so is the oldest one when
-there are too many.
+there are too many. A page that is read again within `GRACE_SECONDS` finds its desk as it was.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from anomalygpt.chat import Chat
+from anomalygpt.data.files import hash_file
 from anomalygpt.image_io import load_image
 from anomalygpt.results import Inspection
+
+if TYPE_CHECKING:
+    from anomalygpt.serving.desk.batch import Batch
 
 MOST_DESKS = 200
 MOST_VISITS = 12
 LONGEST_SIDE = 2048
 IDLE_SECONDS = 45 * 60.0
+# A page that is closed may be one that is read again.
+GRACE_SECONDS = 120.0
+# What a page may call itself: long enough that nobody guesses it.
+_TAB = re.compile(r"[0-9a-f-]{32,64}")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a visitor handed in for one inspection.
+
+    Attributes:
+        photo: the file.
+        references: files of good parts, in order.
+        description: what was said about the part, without spaces around it.
+        model: one of the settings' models.
+    """
+
+    photo: Path
+    references: tuple[Path, ...] = ()
+    description: str = ""
+    model: str = "embedded"
+
+    @cached_property
+    def mark(self) -> tuple[str, ...]:
+        """The same for the same contents, wherever the files lie.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        files = (self.photo, *self.references)
+        return (self.description, self.model, *(hash_file(file) for file in files))
+
+
+@dataclass
+class Sheet:
+    """What a person writes on the report; "" where nothing was written."""
+
+    part_number: str = ""
+    inspector: str = ""
+    note: str = ""
 
 
 @dataclass
@@ -39,6 +88,9 @@ class Visit:
         inspection: what was found.
         chat: the conversation as far as the language model knows it; only the last visit has one.
         turns: (question, answer) of the conversation.
+        given: what was handed in, in files of the desk's own; None where that is not known.
+        at: when, in the time of the server.
+        sheet: what the inspector wrote about it.
     """
 
     number: int
@@ -48,6 +100,9 @@ class Visit:
     inspection: Inspection
     chat: Chat | None
     turns: list[tuple[str, str]] = field(default_factory=list)
+    given: Given | None = None
+    at: datetime = field(default_factory=datetime.now)
+    sheet: Sheet = field(default_factory=Sheet)
 
     def copy(self) -> Image.Image:
         """The photo as it is kept, RGB."""
@@ -59,6 +114,11 @@ class Visit:
         copy = self.copy()
         return copy if copy.size == (width, height) else copy.resize((width, height))
 
+    @property
+    def asked(self) -> bool:
+        """Whether a person asked anything after the verdict."""
+        return len(self.turns) > 1
+
 
 class Desk:
     """One visitor's photos, findings and conversations, in a folder of its own."""
@@ -67,36 +127,91 @@ class Desk:
         self.folder = folder
         self.visits: list[Visit] = []
         self.current: Visit | None = None
+        self.inspector = ""
         self.used = time.monotonic()
-        self._count = 0
+        self.batch: Batch | None = None
+        self.pending = ""  # a question that found no room in the conversation
+        self._also_kept: set[Path] = set()
+        self._stops = 0
+        self._count = self._files = 0
         self._lock = threading.Lock()
         folder.mkdir(parents=True)
 
-    def add(self, name: str, photo: Image.Image, references: tuple[str, ...], chat: Chat) -> Visit:
+    def stop(self) -> None:
+        """End what the visitor waits for, at its next step."""
+        self._stops += 1
+
+    def until_stopped(self) -> Callable[[], bool]:
+        """Whether nobody has called `stop` since."""
+        # Gradio's own way, `cancels`, leaves the page thinking that the event still runs, and
+        # then it begins no other one.
+        before = self._stops
+        return lambda: self._stops == before
+
+    def keep(self, given: Given) -> Given:
+        """The same in files of the desk's own, which outlive the uploads until `forget`."""
+        with self._lock:
+            kept = self._keep(given)
+            self._also_kept |= {kept.photo, *kept.references}
+        return kept
+
+    def forget(self) -> None:
+        """Delete what `keep` kept and no visit needs."""
+        with self._lock:
+            self._also_kept.clear()
+            self._sweep()
+
+    def _keep(self, given: Given) -> Given:
+        return Given(
+            self._kept(given.photo),
+            tuple(self._kept(path) for path in given.references),
+            given.description,
+            given.model,
+        )
+
+    def add(
+        self,
+        name: str,
+        photo: Image.Image,
+        references: tuple[str, ...],
+        chat: Chat | None,
+        given: Given | None = None,
+        inspection: Inspection | None = None,
+    ) -> Visit:
         """A new visit, which is the current one; the conversation before it comes to its end.
+
+        The same photo once more, such as with another reference, takes the place of the visit
+        before unless that was talked about.
 
         Args:
             name: of the photo; no file is called so.
             photo: upright, RGB.
             references: names of the photos of good parts.
-            chat: with its `inspection`.
+            chat: with its `inspection`, or None for one that is only looked at.
+            given: what was handed in; it is kept as long as the visit.
+            inspection: the finding where there is no chat.
         """
+        found = chat.inspection if chat else inspection
+        assert found is not None
         with self._lock:
-            self._count += 1
-            path = self.folder / f"{self._count}.jpg"
+            for old in self.visits:
+                old.chat = None
+            given = given and self._keep(given)
+            number = self._give_up(given)
+            self._files += 1
+            path = self.folder / f"{self._files}.jpg"
             small = photo.copy()
             small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             small.save(path, quality=93)
-            for old in self.visits[-1:]:
-                old.chat = None
-            visit = Visit(
-                self._count, name, path, references, chat.inspection, chat, list(chat.history)
-            )
+            turns = list(chat.history) if chat else []
+            visit = Visit(number, name, path, references, found, chat, turns, given)
+            visit.sheet.inspector = self.inspector
             self.visits.append(visit)
             for old in self.visits[:-MOST_VISITS]:
                 old.path.unlink(missing_ok=True)
             del self.visits[:-MOST_VISITS]
             self.current = visit
+            self._sweep()
         return visit
 
     def open(self, number: int) -> Visit | None:
@@ -106,13 +221,55 @@ class Desk:
             self.current = found or self.current
         return found
 
+    def talk(self, visit: Visit, chat: Chat) -> None:
+        """Let a visit be talked about; a conversation about another one comes to its end."""
+        with self._lock:
+            for old in self.visits:
+                old.chat = None
+            visit.chat = chat
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             for visit in self.visits:
                 visit.path.unlink(missing_ok=True)
             self.visits.clear()
-            self.current = None
+            self._also_kept.clear()
+            self.current = self.batch = None
+            self._count, self.inspector, self.pending = 0, "", ""
+            self._sweep()
+
+    def _give_up(self, given: Given | None) -> int:
+        """The number of a new visit, after a visit to the same photo was taken away for it."""
+        if given is not None:
+            for old in self.visits:
+                same = old.given is not None and old.given.photo == given.photo
+                if same and (not old.asked or old.given == given):
+                    self.visits.remove(old)
+                    old.path.unlink(missing_ok=True)
+                    return old.number
+        self._count += 1
+        return self._count
+
+    def _kept(self, path: Path) -> Path:
+        # The name is shown and becomes that of a file: nothing but its last part, and no letters
+        # that mean something to a shell or a page.
+        name = re.sub(r"[^\w. ()-]", "_", path.name).lstrip(".")[-100:] or "photo"
+        kept = self.folder / "photos" / hash_file(path)[:32] / name
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept)
+        return kept
+
+    def _sweep(self) -> None:
+        needed = set(self._also_kept)
+        for visit in self.visits:
+            if visit.given is not None:
+                needed |= {visit.given.photo, *visit.given.references}
+        folders = {path.parent for path in needed}
+        for folder in (self.folder / "photos").glob("*"):
+            if folder not in folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Desks:
@@ -124,20 +281,27 @@ class Desks:
         *,
         most: int = MOST_DESKS,
         idle_seconds: float = IDLE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self.folder = Path(folder or tempfile.mkdtemp(prefix="anomalygpt-desks-"))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._most, self._idle = most, idle_seconds
+        self._most, self._idle, self._grace = most, idle_seconds, grace_seconds
         self._desks: OrderedDict[str, Desk] = OrderedDict()
+        self._tabs: dict[str, str] = {}  # the tab of the browser in which a session runs
         self._opened = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._desks)
 
-    def of(self, mark: str) -> Desk:
-        """The visitor's desk, a new one at first."""
+    def of(self, session: str) -> Desk:
+        """The visitor's desk, a new one at first.
+
+        Args:
+            session: the mark of a page that is open; or what it joined.
+        """
         with self._lock:
+            mark = self._tabs.get(session, session)
             desk = self._desks.get(mark)
             if desk is None:
                 self._opened += 1
@@ -145,22 +309,47 @@ class Desks:
             desk.used = time.monotonic()
             self._desks.move_to_end(mark)
             gone = self._outdated()
-        for each in gone:
-            shutil.rmtree(each.folder, ignore_errors=True)
+        _delete(gone)
         return desk
 
-    def leave(self, mark: str) -> None:
-        """The visitor has closed the page."""
+    def join(self, session: str, tab: str) -> None:
+        """From now on the session has the desk of its tab, also after the page was read again.
+
+        Args:
+            session: the mark of a page that was just opened.
+            tab: what the browser keeps for the tab: 32 to 64 hexadecimal digits, which nobody
+                guesses. Anything else is left aside.
+        """
+        if _TAB.fullmatch(tab):
+            with self._lock:
+                self._tabs[session] = f"tab {tab}"
+                while len(self._tabs) > 10 * self._most:
+                    del self._tabs[next(iter(self._tabs))]
+
+    def leave(self, session: str) -> None:
+        """The visitor has closed the page, or reads it again: then the desk is kept a moment."""
         with self._lock:
-            desk = self._desks.pop(mark, None)
-        if desk is not None:
-            shutil.rmtree(desk.folder, ignore_errors=True)
+            mark = self._tabs.pop(session, None)
+            desk = self._desks.pop(session, None) if mark is None else None
+            waits = mark is not None and mark in self._desks
+        _delete([desk] if desk else [])
+        if waits:
+            timer = threading.Timer(self._grace, self._abandon, (mark,))
+            timer.daemon = True
+            timer.start()
 
     def close(self) -> None:
         """Delete everything."""
         with self._lock:
             self._desks.clear()
+            self._tabs.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _abandon(self, mark: str) -> None:
+        """Clear the desk of a tab unless a page of it is open."""
+        with self._lock:
+            desk = None if mark in self._tabs.values() else self._desks.pop(mark, None)
+        _delete([desk] if desk else [])
 
     def _outdated(self) -> list[Desk]:
         """Take away desks that are idle or too many, the longest unused first."""
@@ -169,3 +358,8 @@ class Desks:
             if now - desk.used > self._idle or len(self._desks) > self._most:
                 gone.append(self._desks.pop(mark))
         return gone
+
+
+def _delete(desks: Iterable[Desk]) -> None:
+    for desk in desks:
+        shutil.rmtree(desk.folder, ignore_errors=True)

@@ -1,14 +1,29 @@
-"""The small assistant of the other tests, with short answers."""
+"""The small assistant of the other tests, with short answers, and the page in a real browser."""
 
 from __future__ import annotations
 
 import gc
+import re
+import shutil
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anomalygpt import AnomalyGPT
+from anomalygpt.pretrained import PRESETS
+from anomalygpt.serving import server as server_module
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.server import Server
+from anomalygpt.serving.settings import ServerSettings
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# An inspection takes a second on an idle machine, and much longer on a busy one.
+PATIENCE = 60_000
 
 
 @pytest.fixture
@@ -24,3 +39,141 @@ def _swept() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
+
+
+class Running:
+    """A server in a thread of this process."""
+
+    def __init__(self, settings: ServerSettings, assistant: AnomalyGPT) -> None:
+        import uvicorn
+
+        self.server = Server(settings, Engine(settings, lambda _: assistant))
+        listener = server_module._listen("127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.uvicorn = uvicorn.Server(uvicorn.Config(self.server.app, log_level="critical"))
+        self.thread = threading.Thread(
+            target=self.uvicorn.run, kwargs={"sockets": [listener]}, daemon=True
+        )
+        self.thread.start()
+        while not self.uvicorn.started:
+            self.thread.join(0.02)
+
+    def close(self) -> None:
+        self.uvicorn.should_exit = True
+        self.uvicorn.force_exit = True
+        self.thread.join(10)
+        self.server.close()
+
+
+class Visitor:
+    """A page that is open, with what a person does on it; all else is Playwright's own page."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.page, name)
+
+    def give_references(self, *paths: Path) -> None:
+        self.locator("#references input[type=file]").first.set_input_files(list(paths))
+
+    def give_photo(self, path: Path) -> None:
+        self.locator("#photo input[type=file]").first.set_input_files(path)
+
+    def inspect_plate(self, name: str = "scratched.jpg") -> None:
+        """One good part and a photo; returns when the verdict is there."""
+        from playwright.sync_api import expect
+
+        self.give_references(EXAMPLES / "plate" / "good_1.jpg")
+        expect(self.locator("#references .thumbnail-item img")).to_have_count(1)
+        self.give_photo(EXAMPLES / "plate" / name)
+        expect(self.locator(".verdict")).to_contain_text(name)
+        expect(self.locator(".verdict")).to_contain_text("one good part")
+
+    def said(self, who: str) -> Any:
+        """The messages of "user" or "bot"."""
+        return self.locator(f"#conversation [data-testid={who}]")
+
+    def ask(self, question: str) -> None:
+        self.locator("#question textarea").fill(question)
+        self.locator("#question textarea").press("Enter")
+
+
+@pytest.fixture(scope="module")
+def inspector() -> AnomalyGPT:
+    if not PRESETS["embedded"].is_dir():
+        pytest.skip("no embedded model is here")
+    if not EXAMPLES.is_dir():
+        pytest.skip("the photos of examples are not here")
+    return AnomalyGPT.from_pretrained("embedded", device="cpu")
+
+
+@pytest.fixture
+def serve(inspector: AnomalyGPT) -> Iterator[Callable[[ServerSettings], Running]]:
+    """Starts further servers, and ends them."""
+    made: list[Running] = []
+
+    def serve(settings: ServerSettings) -> Running:
+        made.append(Running(settings, inspector))
+        return made[-1]
+
+    yield serve
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def running(inspector: AnomalyGPT) -> Iterator[Running]:
+    made = Running(ServerSettings(port=0, max_upload_mb=1.0), inspector)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)}")
+    sync_api.expect.set_options(timeout=PATIENCE)
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Any, running: Running) -> Iterator[Callable[..., Visitor]]:
+    """Opens the page for a new visitor; an error or a warning of a script fails the test."""
+    contexts, errors = [], []
+
+    def note(text: str) -> None:
+        # What Gradio's open streams say when their page is left or read again.
+        if not re.search("AbortError|Connection errored out", text):
+            errors.append(text)
+
+    def complain(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            note(message.text)
+
+    def visit(width: int = 1280, height: int = 950, **settings: Any) -> Visitor:
+        contexts.append(
+            browser.new_context(viewport={"width": width, "height": height}, **settings)
+        )
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("console", complain)
+        page.goto(running.address)
+        page.locator("#photo input[type=file]").first.wait_for(state="attached")
+        return Visitor(page)
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(visit: Callable[..., Visitor]) -> Visitor:
+    return visit()

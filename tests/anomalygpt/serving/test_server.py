@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from anomalygpt import AnomalyGPT
+from anomalygpt.cli import main
 from anomalygpt.errors import BusyError, ConfigError
 from anomalygpt.serving import server as server_module
 from anomalygpt.serving.engine import Engine
@@ -109,7 +110,7 @@ def file_data(path: str) -> dict[str, Any]:
 def inspect(running: Running, path: str, session: str, text: str = "") -> str:
     """All that the page is sent for one photo."""
     return json.dumps(
-        running.call("inspect", [file_data(path), [], text, "embedded", "warm"], session)
+        running.call("page_inspect", [file_data(path), [], text, "embedded", "warm"], session)
     )
 
 
@@ -241,7 +242,7 @@ def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.M
     monkeypatch.setattr(engine, "_step", lambda ticket: all_came.wait(300) and step(ticket))
     (path,) = running.upload("a.png", png()).json()
     config = running.client.get("/config").json()
-    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "inspect")
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "page_inspect")
 
     def join(count: int) -> int:
         data = [file_data(path), [], "", "embedded", "warm"]
@@ -264,9 +265,55 @@ def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.M
 def test_sessions_do_not_see_each_other(running: Running) -> None:
     (path,) = running.upload("mine.png", png()).json()
     assert "mine.png" in inspect(running, path, "first")
-    talk = running.call("ask", ["Where?", 16, 0], "second")
+    talk = running.call("page_ask", ["Where?", 16, 0], "second")
     assert "mine.png" not in json.dumps(talk)
-    assert running.call("download", [], "second")[-1]["data"] == [None]
+    assert running.call("download", [""] * 3, "second")[-1]["data"] == [None]
+
+
+def test_a_desk_is_found_again_by_its_tab_alone(running: Running) -> None:
+    (path,) = running.upload("kept.png", png()).json()
+    tab = "0123456789abcdef" * 2
+    running.call("arrive", [tab, "warm"], "before")
+    inspect(running, path, "before")
+    assert "kept.png" in json.dumps(running.call("arrive", [tab, "warm"], "reloaded"))
+    for other in (tab[:-1] + "0", "before", "", tab.upper()):
+        assert "kept.png" not in json.dumps(running.call("arrive", [other, "warm"], f"x{other}"))
+
+
+def test_programs_inspect_and_ask(running: Running) -> None:
+    (photo,), (good,) = (running.upload(f"{n}.png", png(n)).json() for n in (30, 40))
+    (*_, found) = running.call("inspect", [file_data(photo), [file_data(good)], ""], "program")
+    (written,) = found["data"]
+    assert written["schema_version"] == 1
+    assert written["references"] == ["40.png"]
+    question = [file_data(photo), "Where is it?", None, ""]
+    (*_, answer) = running.call("ask", question, "program-2")
+    assert isinstance(answer["data"][0], str)
+    # They leave nothing on a desk.
+    assert "30.png" not in json.dumps(running.call("arrive", ["", "warm"], "program"))
+
+
+def test_programs_are_refused_in_words(running: Running, tmp_path: Path) -> None:
+    (photo,) = running.upload("a.png", png()).json()
+    (text,) = running.upload("text.png", b"hello").json()
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png())
+    for function, data, words in (
+        ("inspect", [None, None, ""], "give a photo"),
+        ("inspect", [file_data(text), None, ""], "text.png is"),
+        ("inspect", [file_data(photo), None, "a" * 400], "at most 300"),
+        ("ask", [file_data(photo), "a" * 600, None, ""], "at most 500"),
+        ("inspect", [file_data(str(secret)), None, ""], ""),
+    ):
+        found = json.dumps(running.call(function, data, f"refused-{words}"))
+        assert words in found
+        assert "schema_version" not in found
+        assert str(running.server.folder) not in found
+
+
+def test_programs_find_two_calls(running: Running) -> None:
+    named = running.client.get("/gradio_api/info").json()["named_endpoints"]
+    assert set(named) == {"/inspect", "/ask"}
 
 
 def test_a_password_is_asked_for(assistant: AnomalyGPT) -> None:
@@ -288,6 +335,35 @@ def test_a_port_that_is_taken_is_said(running: Running) -> None:
     port = running.listener.getsockname()[1]
     with pytest.raises(ConfigError, match="another --port"):
         server_module._listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80/"),
+        ("0.0.0.0", "http://127.0.0.1:80/"),
+        ("::", "http://[::1]:80/"),
+        ("::1", "http://[::1]:80/"),
+        ("fe80::1%eth0", "http://[fe80::1%25eth0]:80/"),
+        ("inspector.local", "http://inspector.local:80/"),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(host: str, address: str) -> None:
+    assert server_module._address(ServerSettings(host=host), 80) == address
+
+
+def test_ctrl_c_says_that_the_server_has_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(settings: ServerSettings) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server_module, "_serve", interrupted)
+    monkeypatch.setattr(server_module.signal, "signal", lambda *_: None)
+    assert main(["demo", "--port", "0"]) == 0
+    said = capsys.readouterr()
+    assert "the server has stopped" in said.out
+    assert "complete" not in said.out + said.err
 
 
 def test_closing_deletes_what_visitors_left(assistant: AnomalyGPT) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from PIL import Image
 
 from anomalygpt.serving import sessions
-from anomalygpt.serving.sessions import Desks
+from anomalygpt.serving.sessions import Desks, Given
 
 
 def photo(side: int = 20) -> Image.Image:
@@ -105,3 +107,98 @@ def test_leaving_and_closing_delete_everything(tmp_path: Path) -> None:
     desks.leave("nobody")
     desks.close()
     assert not (tmp_path / "desks").exists()
+
+
+TAB = "0123456789abcdef" * 2
+
+
+def given(folder: Path, name: str = "part.png", side: int = 20) -> Given:
+    path = folder / "uploads" / name
+    path.parent.mkdir(exist_ok=True)
+    photo(side).save(path)
+    return Given(path)
+
+
+def test_a_page_that_is_read_again_finds_its_desk(tmp_path: Path) -> None:
+    desks = Desks(tmp_path, grace_seconds=60)
+    desks.join("first", TAB)
+    desks.of("first").add("x", photo(), (), chat())
+    desks.leave("first")
+    desks.join("second", TAB)
+    assert [visit.name for visit in desks.of("second").visits] == ["x"]
+    # The old page's end may be heard after the new one's beginning.
+    desks.leave("first")
+    assert [visit.name for visit in desks.of("second").visits] == ["x"]
+
+
+def test_a_page_that_stays_closed_leaves_nothing(tmp_path: Path) -> None:
+    desks = Desks(tmp_path, grace_seconds=0.05)
+    desks.join("a", TAB)
+    desks.of("a").add("x", photo(), (), chat())
+    desks.leave("a")
+    for _ in range(200):
+        if not files(tmp_path):
+            break
+        time.sleep(0.05)
+    assert files(tmp_path) == 0
+    assert len(desks) == 0
+
+
+@pytest.mark.parametrize("guess", ["", "a", "1", "x" * 40, "../" * 12, "f" * 31, "f" * 65])
+def test_what_could_be_guessed_opens_no_desk(tmp_path: Path, guess: str) -> None:
+    desks = Desks(tmp_path)
+    for session in ("a", "b"):
+        desks.join(session, guess)
+    desks.of("a").add("x", photo(), (), chat())
+    assert desks.of("b").visits == []
+
+
+def test_a_session_is_no_tab_of_another(tmp_path: Path) -> None:
+    desks = Desks(tmp_path)
+    desks.of(TAB).add("x", photo(), (), chat())
+    desks.join("b", TAB)
+    assert desks.of("b").visits == []
+
+
+def test_the_same_photo_again_takes_the_place_of_the_visit_before(tmp_path: Path) -> None:
+    desk = Desks(tmp_path / "desks").of("a")
+    first = given(tmp_path)
+    good = given(tmp_path, "good.png", 30).photo
+    desk.add("part.png", photo(), (), chat(), first)
+    desk.add("part.png", photo(), ("good.png",), chat(), replace(first, references=(good,)))
+    assert [(visit.number, visit.references) for visit in desk.visits] == [(1, ("good.png",))]
+    desk.visits[0].turns.append(("Where?", "Left."))
+    desk.add("part.png", photo(), (), chat(), first)
+    assert [visit.number for visit in desk.visits] == [1, 2]  # what was talked about stays
+
+
+def test_uploads_are_kept_as_long_as_a_visit_needs_them(tmp_path: Path) -> None:
+    desk = Desks(tmp_path / "desks").of("a")
+    first = given(tmp_path)
+    visit = desk.add("part.png", photo(), (), chat(), first)
+    first.photo.unlink()
+    assert visit.given is not None
+    assert visit.given.photo.name == "part.png"
+    assert visit.given.photo.is_file()
+    kept = desk.keep(given(tmp_path, "other.png", 40))
+    desk.add("third.png", photo(), (), chat(), given(tmp_path, "third.png", 50))
+    assert kept.photo.is_file()
+    desk.forget()
+    assert not kept.photo.exists()
+    desk.clear()
+    assert files(tmp_path / "desks") == 0
+
+
+def test_names_of_kept_files_stay_in_their_folder(tmp_path: Path) -> None:
+    desk = Desks(tmp_path / "desks").of("a")
+    kept = desk.keep(given(tmp_path, "..;$(rm) <b>&.png"))
+    assert kept.photo.resolve().is_relative_to((tmp_path / "desks").resolve())
+    assert not set(kept.photo.name) & set("/\\<>&;$")
+
+
+def test_the_mark_goes_by_contents(tmp_path: Path) -> None:
+    one, same = given(tmp_path, "a.png"), given(tmp_path, "b.png")
+    other = given(tmp_path, "c.png", 30)
+    assert one.mark == same.mark
+    assert one.mark != other.mark
+    assert one.mark != replace(one, description="a lid").mark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from anomalygpt.preprocessing import ImageGeometry
 from anomalygpt.results import Inspection, find_regions
 from anomalygpt.serving import views
 from anomalygpt.serving.report import report_page
-from anomalygpt.serving.sessions import Visit
+from anomalygpt.serving.sessions import Sheet, Visit
 
 EVIL = '<img src=x onerror="alert(1)">${alert(2)}{{3}}\'"</script>'
 SIZE = (60, 90)
@@ -94,6 +95,39 @@ def test_the_verdict_says_which_way_and_how_sure(visit: Make) -> None:
     assert "unsure" in views.verdict(visit(0.55).inspection, 1)
     assert "hint" in views.verdict(visit(0.9).inspection, 0)
     assert "3 good parts" in views.verdict(visit(0.9).inspection, 3)
+
+
+def test_what_a_verdict_must_be_read_with_comes_before_its_number(visit: Make) -> None:
+    found = replace(visit(0.97).inspection, cautions=("First <b>.", "Second."))
+    page = views.verdict(found, 0)
+    assert "First &lt;b&gt;." in page
+    order = [page.index(word) for word in ("Something is wrong", "First", "Second", "97%")]
+    assert order == sorted(order)
+    assert "cautions" not in views.verdict(visit(0.97).inspection, 1)
+    shown = visit(0.97)
+    shown.inspection = found
+    report = report_page(shown, datetime(2026, 1, 1))
+    assert report.index("First &lt;b&gt;.") < report.index("<h2>Regions")
+
+
+def test_no_certainty_is_said_where_there_is_none(
+    visit: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("views", "report"):
+        monkeypatch.setattr(f"anomalygpt.serving.{module}.how_sure", lambda _: "")
+    shown = visit(0.97)
+    for page in (views.verdict(shown.inspection, 0), report_page(shown, datetime(2026, 1, 1))):
+        assert "97%" in page
+        assert not re.search(r"(quite |fairly |un)sure|97%(</b>)? –|97%,", page)
+
+
+def test_a_report_has_lines_for_what_a_person_writes(visit: Make) -> None:
+    shown = visit()
+    assert report_page(shown, datetime(2026, 1, 1)).count("&nbsp;") == 3
+    shown.sheet = Sheet("P-1", "Eva", "<i>")
+    page = report_page(shown, datetime(2026, 1, 1), "abc123")
+    for word in ("P-1", "Eva", "&lt;i&gt;", "abc123"):
+        assert word in page
 
 
 def test_boxes_lie_in_pixels_of_the_photo_and_rows_name_them(visit: Make) -> None:
