@@ -26,7 +26,7 @@ def cautions_of(
         least_likeness: see `DecoderConfig`.
     """
     least = -1.0 if least_likeness is None else least_likeness
-    likeness = bank.likeness(embedding)
+    likeness = bank.likeness(embedding.detach())
     found: list[tuple[str, ...]] = []
     for row in range(len(embedding)):
         if marks and bank.with_mark([marks[row]]):

@@ -103,9 +103,9 @@ class Hints:
         colour_file = path if path is not None and _is_deep_colour(image) else None
         page = image.tell() if colour_file else 0
         tile = getattr(image, "tile", None)
-        if tile and tile[0].codec_name.startswith("ppm") and colour_file is None:
+        if tile and tile[0][0].startswith("ppm") and colour_file is None:
             # Pillow stretches such values to 16 bits, or 8 of a colour, by itself.
-            return cls(65535, _holding(tile[0].args[1]))
+            return cls(65535, _holding(tile[0][3][1]))
         if image.format == "TIFF":
             return cls(*_stated_by_tiff(image), None, colour_file, page)
         significant = _significant_bits(path) if image.format == "PNG" and path else None
@@ -140,7 +140,8 @@ def deep_pixels(values: np.ndarray, alpha: np.ndarray | None = None) -> DeepPixe
 def _is_deep_colour(image: Image.Image) -> bool:
     if image.mode not in ("RGB", "RGBA", "LA") or not getattr(image, "tile", None):
         return False
-    codec, arguments = image.tile[0].codec_name, image.tile[0].args  # type: ignore[attr-defined]
+    # Names of the fields came with Pillow 11.
+    codec, _, _, arguments = image.tile[0]  # type: ignore[attr-defined]
     if codec.startswith("ppm"):
         return bool(arguments[1] == 65535)
     raw = arguments if isinstance(arguments, str) else arguments[0] if arguments else ""

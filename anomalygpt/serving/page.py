@@ -44,7 +44,7 @@ class Page:
             return
         given = shown.given_by(photo, references, description, model)
         if desk.current is not None and shown.same(desk.current, given):
-            yield shown.finding(desk, palette).flat()
+            yield shown.unchanged_sheet(shown.finding(desk, palette)).flat()
             return
         yield from self._inspected(desk, given, palette)
 
@@ -119,7 +119,7 @@ class Page:
 
     def show(self, palette: Any, request: gr.Request) -> tuple[Any, ...]:
         """What is on the desk, in other colours."""
-        return shown.finding(self._desk(request), palette).flat()
+        return shown.unchanged_sheet(shown.finding(self._desk(request), palette)).flat()
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         """An empty desk."""

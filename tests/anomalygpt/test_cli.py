@@ -584,11 +584,12 @@ def test_a_batch_goes_on_after_a_foreign_name(command, parts, tmp_path, encoder_
     (folder / "깨진.png").write_bytes(b"no photo")
     arguments = {
         "inspect": ["inspect", folder, "-r", parts / "good.png", *encoder_options],
-        "data": ["data", "check", folder],
+        "data": ["data", "check", folder, "--dataset", "good"],
         "simulate": ["simulate", folder, "--count", 2, "--output", tmp_path / "out"],
     }[command]
-    done = shell(*arguments, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = shell(*arguments, env=environment, encoding="cp1252")
     assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1)
+    assert done.returncode in (0, 1), done.stderr
     shown = "깨진.png".encode("cp1252", "backslashreplace").decode()
     assert shown in done.stderr + done.stdout

@@ -327,13 +327,13 @@ def test_each_reference_is_encoded_once_and_the_answers_stay(
     """Asked together or one by one, the same is said."""
     known = load_known_answers(sound)
     encoded: list[str] = []
-    usual = AnomalyGPT.reference_views
+    usual = AnomalyGPT.remember
 
-    def views(self: AnomalyGPT, reference, *arguments):
-        encoded.append(str(reference))
-        return usual(self, reference, *arguments)
+    def remember(self: AnomalyGPT, references, **options):
+        encoded.extend(str(reference) for reference in references)
+        return usual(self, references, **options)
 
-    monkeypatch.setattr(AnomalyGPT, "reference_views", views)
+    monkeypatch.setattr(AnomalyGPT, "remember", remember)
     together = ask_again(assistant, examples, known)
     assert sorted(encoded) == sorted({str(examples / n) for a in known for n in a["references"]})
     assert together == [ask_again(assistant, examples, [answer])[0] for answer in known] == known

@@ -68,7 +68,7 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def script(tmp_path: Path, here: Path) -> Script:
+def script(tmp_path: Path, here: Path, as_installed: Callable[[Path], None]) -> Script:
     """Runs the script from a folder with a space in its name."""
     environment = tmp_path / "environment"
     (environment / "bin").mkdir(parents=True)
@@ -76,10 +76,7 @@ def script(tmp_path: Path, here: Path) -> Script:
     stand_in = environment / "bin" / "python"
     stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
     stand_in.chmod(0o755)
-    checksum = subprocess.run(
-        ["cksum"], input=(ROOT / "pyproject.toml").read_bytes(), capture_output=True, check=True
-    ).stdout.decode()
-    (environment / ".anomalygpt-test").write_text(f"{ROOT} Python 3.12 {checksum.strip()}")
+    as_installed(environment)
 
     def run(*arguments: str, **variables: str) -> Ran:
         calls.write_text("")

@@ -53,7 +53,7 @@ Script = Callable[..., Ran]
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Script:
+def script(tmp_path: Path, as_installed: Callable[[Path], None]) -> Script:
     """Runs a script in a folder with a space in its name."""
     environment = tmp_path / "environment"
     (environment / "bin").mkdir(parents=True)
@@ -62,10 +62,7 @@ def script(tmp_path: Path) -> Script:
         stand_in = environment / "bin" / name
         stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
         stand_in.chmod(0o755)
-    checksum = subprocess.run(
-        ["cksum"], input=(ROOT / "pyproject.toml").read_bytes(), capture_output=True, check=True
-    ).stdout.decode()
-    (environment / ".anomalygpt-test").write_text(f"{ROOT} Python 3.12 {checksum.strip()}")
+    as_installed(environment)
     here = tmp_path / "my work"
     here.mkdir()
 

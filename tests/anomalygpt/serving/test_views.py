@@ -89,7 +89,7 @@ def test_the_verdict_says_which_way_and_how_sure(visit: Make) -> None:
     bad, good = (views.verdict(visit(p).inspection, 1) for p in (0.97, 0.2))
     assert "Something is wrong" in bad
     assert "97%" in bad
-    assert "quite sure" in bad
+    assert "fairly sure" in bad
     assert "Looks good" in good
     assert "20%" in good
     assert "unsure" in views.verdict(visit(0.55).inspection, 1)
