@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anomalygpt.errors import CheckpointError, ConfigError, MissingPartError, SourceError
+
+# peft takes a second to load, and most models have no LoRA.
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
 
 PUBLISHED_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 ADAPTER_CONFIG = "adapter_config.json"
@@ -27,6 +31,8 @@ def add_lora(model: nn.Module, r: int, alpha: int, targets: Sequence[str]) -> Pe
     Raises:
         ConfigError: `r` or `alpha` is not positive, or the model has none of the targets.
     """
+    from peft import LoraConfig
+
     if r < 1 or alpha < 1:
         raise ConfigError(f"LoRA needs a positive rank and alpha, got r={r} and alpha={alpha}")
     config = LoraConfig(
@@ -79,6 +85,8 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
         ConfigError: the adapter is not a LoRA.
         CheckpointError: the weights are damaged or fit another model.
     """
+    from peft import LoraConfig, PeftConfig
+
     weights = [folder / name for name in ADAPTER_WEIGHTS if (folder / name).is_file()]
     if not (folder / ADAPTER_CONFIG).is_file() or not weights:
         raise SourceError(
@@ -115,14 +123,16 @@ def merge(model: nn.Module) -> nn.Module:
     Raises:
         MissingPartError: the model has no LoRA.
     """
-    if not isinstance(model, PeftModel):
+    if not has_adapter(model):
         raise MissingPartError("the language model has no LoRA to merge; call add_lora first")
-    return model.merge_and_unload()
+    wrapped: Any = model
+    return wrapped.merge_and_unload()
 
 
 def has_adapter(model: nn.Module) -> bool:
     """Whether the model is wrapped by a LoRA."""
-    return isinstance(model, PeftModel)
+    peft = sys.modules.get("peft")  # what nobody has loaded has wrapped nothing
+    return peft is not None and isinstance(model, peft.PeftModel)
 
 
 def base_state(model: nn.Module) -> dict[str, Any]:
@@ -147,7 +157,9 @@ def raise_for_keys(sentence: str, faults: Mapping[str, Iterable[str]]) -> None:
 
 
 def _wrap(model: nn.Module, config: LoraConfig) -> PeftModel:
-    if isinstance(model, PeftModel):
+    from peft import get_peft_model
+
+    if has_adapter(model):
         raise ConfigError("the language model has a LoRA already; call merge_lora first")
     try:
         # Kept in the model's own number format: these weights are read, not trained.
