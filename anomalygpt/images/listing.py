@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import features
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from anomalygpt.errors import SourceError
 from anomalygpt.files import shown
 from anomalygpt.images.pages import MOST_PAGES, pages_of
 
-_AVIF = {".avif"} if features.check("avif") else set()
+Image.init()
+_AVIF = {".avif"} & set(Image.registered_extensions())  # not every Pillow reads it
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
