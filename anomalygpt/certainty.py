@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anomalygpt.cautions import AMONG_REFERENCES, OTHER_PRODUCT
 from anomalygpt.results import Inspection
 
 QUITE_SURE, FAIRLY_SURE = "quite sure", "fairly sure"
@@ -31,13 +32,16 @@ def how_sure(inspection: Inspection) -> str:
 
     Returns:
         "quite sure", "fairly sure" or "unsure, look for yourself"; "" without a verdict, and
-        without a photo of a good part, where no degree of certainty can be named. Nobody is quite
+        without a photo of a good part, where no degree of certainty can be named. Compared with
+        another product, or with itself, a photo says nothing for sure. Nobody is quite
         sure that a part is good: damage may be fainter than what good parts show.
     """
     probability = inspection.anomaly_probability
     if probability is None or inspection.is_anomalous is None or not inspection.references:
         return ""
     certainty = max(probability, 1 - probability)
+    if {AMONG_REFERENCES, OTHER_PRODUCT} & set(inspection.cautions):
+        return UNSURE
     if certainty < _FAIRLY or _is_against_the_map(inspection):
         return UNSURE
     carried = (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from anomalygpt.cautions import AMONG_REFERENCES, OTHER_PRODUCT
 from anomalygpt.certainty import FAIRLY_SURE, QUITE_SURE, UNSURE, how_sure
 from anomalygpt.preprocessing import ImageGeometry
 from anomalygpt.results import Inspection
@@ -47,6 +50,14 @@ def test_no_certainty_without_a_verdict(references: int) -> None:
 def test_few_good_parts_carry_no_great_certainty(references: int, probability: float) -> None:
     peak = 0.9 if probability > 0.5 else 0.05
     assert how_sure(found(probability, peak, references)) == FAIRLY_SURE
+
+
+@pytest.mark.parametrize("caution", [OTHER_PRODUCT, AMONG_REFERENCES])
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_a_comparison_that_says_nothing_makes_nobody_sure(caution: str, probability: float) -> None:
+    compared = found(probability, 0.9 if probability else 0.05, references=9)
+    assert how_sure(compared) != UNSURE
+    assert how_sure(replace(compared, cautions=[caution])) == UNSURE
 
 
 @pytest.mark.parametrize("references", [1, 2, 4, 50])
