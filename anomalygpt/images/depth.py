@@ -148,11 +148,14 @@ def _is_deep_colour(image: Image.Image) -> bool:
     return codec == "jpeg2k" or ";16" in str(raw)
 
 
+_ERRORS_ALONE = 2  # OpenCV's level of that name
+
+
 def _decode(path: Path, page: int) -> np.ndarray | None:
     """(H, W) or (H, W, C) as in the file, blue first; None where OpenCV cannot read it."""
-    logging = cv2.utils.logging
+    logging = getattr(cv2.utils, "logging", cv2)  # it moved with OpenCV 5
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it would write into our output
+    logging.setLogLevel(_ERRORS_ALONE)  # it would write into our output
     try:
         data = np.fromfile(path, np.uint8)
         _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from anomalygpt.errors import ConfigError, ImageError, SourceError
 from anomalygpt.image_io import common_bit_depth, load_image
@@ -235,9 +235,10 @@ def test_a_recording_is_cut_and_said_so(tmp_path: Path) -> None:
 
 def test_smaller_copies_and_masks_of_a_page_are_no_photos(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (20, 20)) for _ in range(3)]
-    for page, kind in zip(pages, (0, 1, 4), strict=True):
-        page.encoderinfo = {"tiffinfo": {254: kind}}
-    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "scan.tif"), new=True) as file:
+        for page, kind in zip(pages, (0, 1, 4), strict=True):
+            page.save(file, format="TIFF", tiffinfo={254: kind})
+            file.newFrame()
     with Image.open(tmp_path / "scan.tif") as opened:
         assert opened.n_frames == 3
     assert list_images(tmp_path) == [tmp_path / "scan.tif"]

@@ -317,7 +317,8 @@ def test_a_picture_and_a_list_of_regions(talk) -> None:
     assert {line.count("▀") for line in drawn} == {60}
     assert len(drawn) == 2 * 25  # 96×80 pixels, twice
     assert all(line.endswith("\x1b[0m") for line in drawn)
-    assert "  1. " in ran.out
+    # The random assistant says yes with one version of a library and no with another.
+    assert ("  1. " in ran.out) is (": Yes" in ran.out)
     # An empty line does not end it: the question behind it is answered.
     assert ran.out.count("> ") == 4
 

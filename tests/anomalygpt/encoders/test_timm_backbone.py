@@ -20,7 +20,7 @@ SMALL = {"depth": 4, "embed_dim": 24, "num_heads": 2}
 TRANSFORMERS = {
     "vit_tiny_patch16_224": {"input_size": 96, **SMALL},
     "vit_base_patch14_reg4_dinov2": {"input_size": 70, **SMALL},
-    "vit_dpwee_patch16_reg1_gap_256": {"input_size": 64, **SMALL},
+    "vit_pwee_patch16_reg1_gap_256": {"input_size": 64, **SMALL},
 }
 CONVOLUTIONS = {
     "resnet10t": {"input_size": 96},

@@ -111,7 +111,7 @@ def trained(
 @pytest.fixture
 def known_projections(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The projections begin where those of the finished run did, without 64 photos again."""
-    state = torch.load(trained / "state.pt")["teacher"]
+    state = torch.load(trained / "state.pt", weights_only=True)["teacher"]
 
     def begin(trainer: EncoderTrainer, _: Any) -> None:
         trainer.encoder.load_state_dict(state)
@@ -139,7 +139,7 @@ def test_a_run_leaves_an_encoder_and_a_log(trained: Path) -> None:
 
 def test_every_tensor_is_trained(trained: Path, teachers: Path) -> None:
     found = load_file(trained / "encoder.safetensors")
-    begun = torch.load(trained / "state.pt")["teacher"]
+    begun = torch.load(trained / "state.pt", weights_only=True)["teacher"]
     names = [name for name, _ in CompactEncoder(compact_config()).named_parameters()]
     assert not [name for name in names if torch.equal(found[name], begun[name])]
     for branch, file in encoder.TEACHERS.items():
@@ -150,7 +150,7 @@ def test_every_tensor_is_trained(trained: Path, teachers: Path) -> None:
 
 
 def test_projections_begin_as_the_main_axes(trained: Path) -> None:
-    begun = torch.load(trained / "state.pt")["teacher"]
+    begun = torch.load(trained / "state.pt", weights_only=True)["teacher"]
     for stage in range(4):
         weight = begun[f"projections.{stage}.weight"]
         torch.testing.assert_close(weight @ weight.T, torch.eye(16), rtol=0, atol=1e-4)
@@ -175,7 +175,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
         patch.setattr(EncoderTrainer, "learn", stopped_at_two)
         assert run(tmp_path) == 130
     assert "stopped after step 1" in capsys.readouterr().out
-    assert torch.load(tmp_path / "state.pt")["step"] == 1
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
     assert not (tmp_path / "encoder.safetensors").exists()
 
     assert run(tmp_path) == 0

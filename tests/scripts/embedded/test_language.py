@@ -215,7 +215,9 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert run(options_for(texts, tmp_path)) == 0
     torch.set_num_threads(threads)
 
-    whole, resumed = (torch.load(path / "state.pt")["model"] for path in (trained, tmp_path))
+    whole, resumed = (
+        torch.load(path / "state.pt", weights_only=True)["model"] for path in (trained, tmp_path)
+    )
     for name, weight in whole.items():
         torch.testing.assert_close(weight, resumed[name])
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + STEPS
