@@ -115,7 +115,8 @@ show_progress() {
         line="package $count: ${line#"${line%%[! ]*}"}"
         if [ -t 1 ]; then
             printf '\r\033[K%.*s' "$((width - 1))" "$line"
-        elif [ $((SECONDS - last)) -ge 10 ]; then
+        elif [ $((SECONDS - last)) -ge 10 ] || [[ $line == *"Installing collected"* ]]; then
+            # The last step takes a minute, and says no more.
             printf '%.100s\n' "$line"
             last=$SECONDS
         fi
