@@ -74,11 +74,9 @@ def _verdict_line(visit: Visit) -> str:
         return f'<p class="verdict">Score {found.anomaly_score:.3f}, no verdict</p>{doubts}'
     kind, words = in_words(found.is_anomalous)
     sure = how_sure(found)
-    return (
-        f'<p class="verdict {kind}">{words} (probability of an anomaly '
-        f"{found.anomaly_probability:.0%}{f', {sure}' if sure else ''})</p>{doubts}"
-        f"<p>{text(found.answer or '')}</p>"
-    )
+    number = f"probability of an anomaly {found.anomaly_probability:.0%}"
+    number = f" ({number}{f', {sure}' if sure else ''})" if found.references else ""
+    return f'<p class="verdict {kind}">{words}{number}</p>{doubts}<p>{text(found.answer or "")}</p>'
 
 
 def _sheet(sheet: Sheet) -> str:

@@ -82,12 +82,16 @@ def verdict(inspection: Inspection, references: int) -> str:
         0: "Judged without a photo of a good part: take it as a hint only.",
         1: "Compared with one good part.",
     }.get(references, f"Compared with {references} good parts.")
+    # Without a good part there is no degree of certainty, and a number would be taken for one.
+    number = (
+        '<p class="verdict-sure">Probability of an anomaly '
+        f"<b>{inspection.anomaly_probability:.0%}</b>{f' – {sure}' if sure else ''}</p>"
+    )
     return (
         f'<div class="verdict {kind}" role="status" tabindex="-1"><p class="verdict-words">'
         f'<span class="mark" aria-hidden="true">{"✕" if kind == "bad" else "✓"}</span>'
         f"{words}</p>{cautions(inspection.cautions)}"
-        f'<p class="verdict-sure">Probability of an anomaly '
-        f"<b>{inspection.anomaly_probability:.0%}</b>{f' – {sure}' if sure else ''}</p>"
+        f"{number if inspection.references else ''}"
         f'<p class="answer">{text(inspection.answer or "")}</p>'
         f'<p class="basis">{text(inspection.image or "Photo")} · {basis}</p></div>'
     )
