@@ -1,4 +1,4 @@
-"""The example photos of the repository: for one click in the browser, and for known answers."""
+"""The example photos: for one click in the browser, and for known answers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class Example:
 
 
 def beside_package() -> Path:
-    """Where the example photos lie in a copy of the repository; an installed wheel has none."""
-    return Path(anomalygpt.__file__).parents[1] / "examples"
+    """Where the example photos lie: inside of an installed package, beside it in a repository."""
+    package = Path(anomalygpt.__file__).parent
+    inside = package / "example_photos"
+    return inside if inside.is_dir() else package.parent / "examples"
 
 
 def find_examples(folder: Path | None = None) -> list[Example]:

@@ -381,8 +381,8 @@ def _compare(
     found["examples"] = str(examples)
     if not examples.is_dir():
         found["reason"] = (
-            f"the example photos are not at {examples}; an installed package has none: get the "
-            "folder `examples` of the repository and give it with --examples"
+            f"the example photos are not at {examples}; get the folder `examples` of the "
+            "repository and give it with --examples"
         )
         return
     reasons = [unusable_photos(expected, examples) for expected in known]

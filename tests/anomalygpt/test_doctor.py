@@ -194,7 +194,7 @@ def test_photos_that_are_not_there(anomalygpt, sound, tmp_path) -> None:
 
 def test_photos_are_looked_for_beside_the_package(anomalygpt, sound, examples, monkeypatch) -> None:
     monkeypatch.setattr(doctor.anomalygpt, "__file__", str(examples / "x" / "__init__.py"))
-    assert doctor.beside_package() == examples / "examples"
+    assert doctor.beside_package() == examples / "examples"  # as in a repository
     ran = anomalygpt("doctor", "--model", sound)
     assert ran.status == 1
     assert f"not at {examples / 'examples'}" in ran.out
@@ -404,3 +404,10 @@ def test_what_counts_as_different(change: dict, said: str | None) -> None:
     found = differences(ANSWER, {**ANSWER, **change})
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+def test_an_installed_package_has_its_photos_inside(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "site-packages" / "anomalygpt"
+    (package / "example_photos").mkdir(parents=True)
+    monkeypatch.setattr(doctor.anomalygpt, "__file__", str(package / "__init__.py"))
+    assert doctor.beside_package() == package / "example_photos"
