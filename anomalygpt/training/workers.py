@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 import cv2
@@ -91,6 +93,11 @@ class _Worker:
             self._process.start()
         # Ours alone is left: the pipe ends with the process.
         theirs.close()
+        # Read in a thread: whoever waits for the rest of an item cannot look at anything else.
+        self._arrived: SimpleQueue[bytes | None] = SimpleQueue()
+        self._reader = Thread(target=_read, args=(self._pipe, self._arrived), daemon=True)
+        self._reader.start()
+        self._next: bytes | None = None
 
     def ask(self, number: int) -> None:
         with suppress(OSError):  # it has died: `take` says so
@@ -99,23 +106,25 @@ class _Worker:
     def is_ready(self) -> bool:
         """Wait a moment for an item, or for the end of the process."""
         try:
-            return self._pipe.poll(PATIENCE)
-        except OSError:
-            return True
+            self._next = self._arrived.get(timeout=PATIENCE)
+        except Empty:
+            return False
+        return True
 
     def take(self) -> Any:
-        try:
-            found = pickle.loads(self._pipe.recv_bytes())  # from our own process
-        except (EOFError, OSError):
-            raise WorkerError(self._last_words()) from None
+        """The item that `is_ready` has found."""
+        if self._next is None:
+            raise WorkerError(self._last_words())
+        found = pickle.loads(self._next)  # from our own process
         if isinstance(found, _Failure):
             raise RuntimeError(f"a worker failed:\n{found.traceback}")
         return found
 
     def end(self) -> None:
-        self._pipe.close()
         self._process.kill()  # Ctrl-C and SIGTERM are blocked in it
         self._process.join()
+        self._reader.join()
+        self._pipe.close()
 
     def _last_words(self) -> str:
         self._process.join(5)
@@ -128,6 +137,14 @@ class _Worker:
             f"a process that prepares photos {how}, as happens when memory runs out; give fewer "
             "--workers or a smaller --batch-size"
         )
+
+
+def _read(pipe: Connection, arrived: SimpleQueue[bytes | None]) -> None:
+    """Items as they come, each whole; None at the end of the process."""
+    with suppress(EOFError, OSError):
+        while True:
+            arrived.put(pipe.recv_bytes())
+    arrived.put(None)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -77,13 +78,15 @@ def test_a_worker_that_dies_ends_the_waiting(how: int, size: int, workers: int) 
 
 def test_waiting_for_a_worker_that_hangs_can_be_stopped() -> None:
     asked: list[str] = []
+    threads = threading.active_count()
     found = prepared(dict.fromkeys(range(50), b"x" * LARGE), range(50), 1, lambda: bool(asked))
     next(found)
     (process,) = _processes()
-    os.kill(process, signal.SIGSTOP)
+    os.kill(process, signal.SIGSTOP)  # perhaps in the middle of an item
     asked.append("to stop")
     assert len(list(found)) <= AHEAD
     assert not _processes()
+    assert threading.active_count() == threads
 
 
 def test_workers_end_with_the_training_process() -> None:
