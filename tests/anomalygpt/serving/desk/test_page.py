@@ -77,6 +77,7 @@ def test_stop_is_there_while_something_runs_and_only_then(
     holding.set()
     expect(page.locator(".verdict")).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
+    page.wait_for_timeout(500)  # what else the new photo set off has come in
     page.ask("Where is it?")
     expect(page.said("bot")).to_have_count(2)
     expect(page.locator("#stop")).to_be_hidden()
