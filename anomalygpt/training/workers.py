@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,10 @@ Item = TypeVar("Item", covariant=True)
 AHEAD = 2
 # Seconds after which whoever waits looks whether the run is to stop.
 PATIENCE = 0.2
+# A process forked from this one would hang on the thread pools that OpenCV and torch hold here. On
+# Linux all come from one that has imported what they need and done nothing else: torch is loaded
+# once instead of once for each.
+_NEEDED = ["anomalygpt.training.batches"]
 
 
 class Source(Protocol[Item]):
@@ -82,13 +87,17 @@ class _Worker:
     """One process and our end of its pipe."""
 
     def __init__(self, source: Source[Any]) -> None:
-        # A forked process hangs on the thread pools that OpenCV and torch hold here.
-        context = multiprocessing.get_context("spawn")
+        if sys.platform == "linux":
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(_NEEDED)
+        else:
+            context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, source), daemon=True)
-        # Started later, it would unblock the signals again.
+        # Started later, the tracker would unblock the signals again.
         resource_tracker.ensure_running()
-        # Workers outlive a signal to the whole group: what is blocked here stays blocked in them.
+        # Workers outlive a signal to the whole group: what is blocked here stays blocked in them,
+        # and in the process that they are forked from.
         with _blocked(signal.SIGINT, signal.SIGTERM):
             self._process.start()
         # Ours alone is left: the pipe ends with the process.

@@ -22,10 +22,11 @@ from PIL import Image
 from anomalygpt import GenerationOptions, Inspection, commands, pretrained, progress
 from anomalygpt.cli import main, parse_options
 from anomalygpt.errors import ConfigError, DeviceError
+from tests import processes
 
 
 def shell(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own."""
+    """The command line as a shell starts it."""
     command = [sys.executable, "-m", "anomalygpt", *(str(argument) for argument in arguments)]
     settings = {"capture_output": True, "text": True, "timeout": 120, "check": False}
     return subprocess.run(command, **{**settings, **options})
@@ -498,14 +499,14 @@ def test_a_fault_of_ours_is_not_hidden(parts, monkeypatch) -> None:
 
 
 def test_a_real_run_prints_json_and_nothing_else(parts, tmp_path, encoder_options) -> None:
-    done = shell(
+    done = processes.run(
         *("inspect", parts, "-r", parts / "good.png", *encoder_options, "--json"),
         *("--save-map", tmp_path / "maps"),
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert len(inspections(done.stdout)) == 4
-    assert json.loads(done.stdout.splitlines()[0])["schema_version"] == 1
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode()
+    assert len(inspections(lines)) == 4
+    assert json.loads(lines.splitlines()[0])["schema_version"] == 1
     with Image.open(tmp_path / "maps" / "stained.png") as picture:
         assert np.asarray(picture).max() > 0
 
@@ -588,8 +589,8 @@ def test_a_batch_goes_on_after_a_foreign_name(command, parts, tmp_path, encoder_
         "simulate": ["simulate", folder, "--count", 2, "--output", tmp_path / "out"],
     }[command]
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-    done = shell(*arguments, env=environment, encoding="cp1252")
-    assert "Traceback" not in done.stderr
+    done = processes.run(*arguments, env=environment)
+    assert b"Traceback" not in done.stderr
     assert done.returncode in (0, 1), done.stderr
-    shown = "깨진.png".encode("cp1252", "backslashreplace").decode()
+    shown = "깨진.png".encode("cp1252", "backslashreplace")
     assert shown in done.stderr + done.stdout

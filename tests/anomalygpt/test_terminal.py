@@ -23,6 +23,7 @@ from anomalygpt.cautions import AMONG_REFERENCES
 from anomalygpt.chat import Chat
 from anomalygpt.commands import sentence
 from anomalygpt.constants import ANOMALY_QUESTION
+from tests import processes
 
 COLOURS = re.compile(r"\x1b\[38;2;\d+;\d+;\d+;48;2;\d+;\d+;\d+m")
 
@@ -121,12 +122,11 @@ def test_an_unknown_command(talk) -> None:
 @pytest.mark.parametrize("letters", ["utf-8", "cp1252", "ascii"])
 def test_a_byte_order_mark_is_no_part_of_the_question(photos, assistant_folder, letters) -> None:
     """Files that editors of Windows wrote begin with one; a command shows best if it was read."""
-    done = subprocess.run(
-        [sys.executable, "-m", "anomalygpt", "chat", str(photos / "plain.jpg"), "--model",
-         str(assistant_folder), "--max-new-tokens", "4"],
-        input=b"\xef\xbb\xbf/help\n", capture_output=True, timeout=120, check=False,
+    done = processes.run(
+        *("chat", photos / "plain.jpg", "--model", assistant_folder, "--max-new-tokens", 4),
+        given=b"\xef\xbb\xbf/help\n",
         env={**os.environ, "PYTHONIOENCODING": letters},
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Ask about the photo, or type:" in done.stdout
 
@@ -141,12 +141,11 @@ def test_ctrl_c_ends_a_pipe(talk, monkeypatch) -> None:
 
 def test_letters_that_are_none(photos, assistant_folder) -> None:
     """Bytes that are no UTF-8 become a question mark in a box, and end nothing."""
-    done = subprocess.run(
-        [sys.executable, "-m", "anomalygpt", "chat", str(photos / "plain.jpg"), "--model",
-         str(assistant_folder), "--max-new-tokens", "4"],
-        input=b"Wo ist der Fehler \xfc?\n", capture_output=True, timeout=120, check=False,
+    done = processes.run(
+        *("chat", photos / "plain.jpg", "--model", assistant_folder, "--max-new-tokens", 4),
+        given=b"Wo ist der Fehler \xfc?\n",
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert len(done.stdout.splitlines()) == 3
 

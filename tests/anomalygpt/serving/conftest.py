@@ -99,7 +99,7 @@ class Visitor:
         self.locator("#question textarea").press("Enter")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def inspector() -> AnomalyGPT:
     if not PRESETS["embedded"].is_dir():
         pytest.skip("no embedded model is here")
@@ -122,14 +122,14 @@ def serve(inspector: AnomalyGPT) -> Iterator[Callable[[ServerSettings], Running]
         each.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(inspector: AnomalyGPT) -> Iterator[Running]:
     made = Running(ServerSettings(port=0, max_upload_mb=1.0), inspector)
     yield made
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -142,10 +142,22 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+@pytest.fixture(scope="package")
+def person(browser: Any, running: Running) -> Iterator[Any]:
+    """Somebody's browser, which keeps the scripts of the page from one test to the next."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Any, running: Running) -> Iterator[Callable[..., Visitor]]:
-    """Opens the page for a new visitor; an error or a warning of a script fails the test."""
-    contexts, errors = [], []
+def visit(browser: Any, person: Any, running: Running) -> Iterator[Callable[..., Visitor]]:
+    """Opens the page, from the second time on in a test for another person.
+
+    An error or a warning of a script fails the test.
+    """
+    pages: list[Any] = []
+    errors: list[str] = []
 
     def note(text: str) -> None:
         # What Gradio's open streams say when their page is left or read again.
@@ -156,21 +168,22 @@ def visit(browser: Any, running: Running) -> Iterator[Callable[..., Visitor]]:
         if message.type in ("error", "warning"):
             note(message.text)
 
-    def visit(width: int = 1280, height: int = 950, **settings: Any) -> Visitor:
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": height}, **settings)
-        )
-        page = contexts[-1].new_page()
+    def visit(width: int = 1280, height: int = 950, colours: str = "light") -> Visitor:
+        page = (browser.new_context() if pages else person).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=colours)
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("console", complain)
-        page.goto(running.address)
-        page.locator("#photo input[type=file]").first.wait_for(state="attached")
+        # What is on the page answers once it has asked what lies on the desk.
+        with page.expect_response(re.compile("queue/join")):
+            page.goto(running.address)
         return Visitor(page)
 
     yield visit
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close() if page.context == person else page.context.close()
     assert errors == []
 
 

@@ -30,6 +30,7 @@ from anomalygpt.errors import ConfigError, TrainingError, WorkerError
 from anomalygpt.training import TrainingArguments, checkpoints, validation
 from anomalygpt.training import trainer as trainer_module
 from anomalygpt.training.trainer import Trainer, learning_rate
+from tests import processes
 
 # Columns that say how long something took.
 CLOCK = ("seconds", "rows_per_second")
@@ -584,30 +585,13 @@ def test_a_full_disk_costs_nothing_that_was_saved(
 # --- other processes ---------------------------------------------------------------------------
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, *arguments]
-
-
 def free_port() -> str:
     with socket.socket() as listener:
         listener.bind(("", 0))
         return str(listener.getsockname()[1])
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
-    """Start a process group of its own, as a terminal does."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
-
-
-def signal_once_saved(run: subprocess.Popen[str], output: str, step: int, what: int) -> None:
+def signal_once_saved(run: processes.Started, output: str, step: int, what: int) -> None:
     """Send a signal to the whole group as soon as a checkpoint of a step after `step` is there."""
     end = time.monotonic() + 240
     while not (found := kept(output)) or found[-1] <= step:
@@ -622,14 +606,14 @@ def test_a_run_with_a_hard_life_ends_with_the_same_weights(
 ) -> None:
     """Killed, then resumed and terminated, resumed and stopped with Ctrl-C, resumed to the end."""
     settings = {
-        "epochs": 20, "max_steps": 40, "save_every": 1, "log_every": 1, "validation_rows": 0,
+        "epochs": 20, "max_steps": 20, "save_every": 1, "log_every": 1, "validation_rows": 0,
     }  # fmt: skip
     saved = 0
     for what, workers in ((signal.SIGKILL, 0), (signal.SIGTERM, 1), (signal.SIGINT, 0)):
         run = training_arguments(output=str(tmp_path / "run"), **settings, workers=workers)
-        process = start(command("-m", "anomalygpt", *as_options(run), "--resume"))
+        process = processes.Started(*as_options(run), "--resume")
         signal_once_saved(process, run.output, saved, what)
-        out, err = process.communicate(timeout=180)
+        out, err = (written.decode() for written in process.communicate(timeout=180))
         saved = kept(run.output)[-1]
         assert out == ""
         assert "Traceback" not in err
@@ -638,15 +622,15 @@ def test_a_run_with_a_hard_life_ends_with_the_same_weights(
             continue
         assert process.returncode == 130, err
         assert [line for line in err.splitlines() if line.startswith("anomalygpt: ")] == [
-            f"anomalygpt: interrupted; saved up to step {saved} of 40; go on with the same "
+            f"anomalygpt: interrupted; saved up to step {saved} of 20; go on with the same "
             "command and --resume"
         ]
-    assert 3 <= saved < 40
+    assert 3 <= saved < 20
     assert Trainer(training_arguments(output=run.output, **settings), resume=True).run()
     whole = training_arguments(output=str(tmp_path / "whole"), **settings)
     assert Trainer(whole).run()
     assert log_rows(run.output) == log_rows(whole.output)
-    assert steps(run.output) == list(range(1, 41))
+    assert steps(run.output) == list(range(1, 21))
     assert_equal(last_weights(run.output), last_weights(whole.output))
 
 
@@ -666,13 +650,15 @@ def test_two_processes_are_one_with_the_same_batch(
     one = training_arguments(output=str(tmp_path / "one"), **settings)
     assert Trainer(one).run()
     two = training_arguments(output=str(tmp_path / "two"), **settings)
-    launch = command("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
-    process = start(
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    process = subprocess.Popen(
         [
-            *launch, "--num_machines", "1", "--main_process_port", free_port(),
-            "--mixed_precision", "no", "--dynamo_backend", "no",
-            "-m", "anomalygpt", *as_options(two),
-        ]
+            *launch, "--num_processes", "2", "--num_machines", "1",
+            "--main_process_port", free_port(), "--mixed_precision", "no",
+            "--dynamo_backend", "no", "-m", "anomalygpt", *as_options(two),
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         out, err = process.communicate(timeout=300)

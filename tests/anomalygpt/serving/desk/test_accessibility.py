@@ -44,7 +44,7 @@ def findings(page: Any, axe: str) -> list[str]:
 def test_axe_finds_nothing_serious(
     visit: Visit, axe: str, size: tuple[int, int], colours: str
 ) -> None:
-    page = visit(*size, color_scheme=colours)
+    page = visit(*size, colours)
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Several photos at once").click()
     expect(page.get_by_text("Longest answer, in tokens")).to_be_visible()
