@@ -120,7 +120,10 @@ class Server:
                 button_primary_background_fill_hover="*primary_800",
             ),
             css=(STATIC / "desk.css").read_text(encoding="utf-8"),
-            head=f"<script>{(STATIC / 'desk.js').read_text(encoding='utf-8')}</script>",
+            head="".join(
+                f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>"
+                for name in ("answers.js", "desk.js")
+            ),
         )
         # Gradio refuses paths outside of its upload folder only once it takes itself for launched,
         # which mounting alone does not do: any file of this machine could be named as a photo.

@@ -202,6 +202,32 @@ def test_the_files_say_who_what_and_when(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_label("Part number", exact=True)).to_have_value("")
 
 
+def test_what_is_asked_while_the_stream_of_answers_ends_is_answered(
+    page: Page, tmp_path: Path
+) -> None:
+    """A note is left for a button: two events at once. The first is answered, and the end of its
+    stream arrives only when the second has been asked."""
+    page.inspect_plate()
+    page.get_by_text("Part number, inspector, note").click()
+    ended: list[Any] = []
+
+    def until_its_end(route: Any) -> None:
+        ended.append((route, route.fetch()))
+
+    page.route(re.compile("queue/data"), until_its_end, times=1)
+    page.get_by_label("Note", exact=True).fill("rework")
+    page.get_by_label("Note", exact=True).blur()
+    while not ended:
+        page.wait_for_timeout(20)
+    ((route, response),) = ended
+    assert "close_stream" in response.text()
+    with page.expect_download() as found:
+        with page.expect_response(re.compile("queue/join")):
+            page.locator("#download-json").click()
+        route.fulfill(response=response)
+    assert json.loads(Path(found.value.path()).read_text())["note"] == "rework"
+
+
 def test_a_region_is_looked_at_closely(page: Page) -> None:
     page.inspect_plate()
     page.locator(".closer").first.click()
