@@ -23,7 +23,7 @@ from anomalygpt.serving.settings import ServerSettings
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # An inspection takes a second on an idle machine, and much longer on a busy one.
-PATIENCE = 10_000
+PATIENCE = 60_000
 
 
 @pytest.fixture

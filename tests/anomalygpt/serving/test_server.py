@@ -234,7 +234,7 @@ def test_a_file_over_the_limit_is_refused(running: Running) -> None:
     assert after - before < 1_100_000
 
 
-def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_requests_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are answered or refused, and the server goes on as before."""
     engine, all_came = running.server.engine, threading.Event()
     step = engine._step
@@ -250,7 +250,7 @@ def test_a_thousand_requests_are_bounded(running: Running, monkeypatch: pytest.M
         return running.client.post("/gradio_api/queue/join", json=body).status_code
 
     with ThreadPoolExecutor(16) as pool:
-        statuses = set(pool.map(join, range(1000)))
+        statuses = set(pool.map(join, range(300)))
     assert statuses <= {200, 503}
     assert 503 in statuses
     assert 0 < engine.pending <= SETTINGS.queue_size

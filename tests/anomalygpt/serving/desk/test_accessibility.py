@@ -109,35 +109,12 @@ def test_the_conversation_is_scrolled_by_keyboard(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desktop", "phone"])
-def test_nothing_to_press_is_smaller_than_24_pixels(visit: Visit, size: tuple[int, int]) -> None:
+def test_what_is_shown_has_a_size_a_name_and_its_place(visit: Visit, size: tuple[int, int]) -> None:
     page = visit(*size)
     page.inspect_plate()
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("button, a[href], input, select, [role=button]")]
-            .filter((each) => each.checkVisibility({visibilityProperty: true}))
-            .filter((each) => each.type !== "file")
-            .map((each) => [each.closest("label") || each, each])
-            .map(([area, each]) => [area.getBoundingClientRect(), each.outerHTML.slice(0, 160)])
-            .filter(([box]) => box.width > 0 && (box.width < 24 || box.height < 24))
-            .map(([box, html]) => `${box.width}x${box.height} ${html}`)"""
-    )
-    assert small == []
-
-
-def test_no_name_is_a_key_of_a_table(visit: Visit) -> None:
-    page = visit()
-    page.inspect_plate()
-    names = page.evaluate(
-        """() => [...document.querySelectorAll("[title], [aria-label]")]
-            .map((each) => each.title || each.ariaLabel)"""
-    )
-    assert [name for name in names if name.startswith(("common.", "upload_text."))] == []
+    assert small_buttons(page) == []
+    assert names_that_are_keys(page) == []
     assert "Drop Media Here" not in page.content()
-
-
-def test_labels_stand_above_what_they_name(visit: Visit) -> None:
-    page = visit()
-    page.inspect_plate()
     for part, content in (
         ("#photo", "#photo img"),
         ("#references", "#references .thumbnail-item"),
@@ -146,6 +123,28 @@ def test_labels_stand_above_what_they_name(visit: Visit) -> None:
         label = page.locator(f"{part} label[data-testid=block-label]").bounding_box()
         shown = page.locator(content).first.bounding_box()
         assert label["y"] + label["height"] <= shown["y"] + 1, part
+
+
+def small_buttons(page: Any) -> Any:
+    """What is smaller than 24 pixels, and is there to be pressed."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("button, a[href], input, select, [role=button]")]
+            .filter((each) => each.checkVisibility({visibilityProperty: true}))
+            .filter((each) => each.type !== "file")
+            .map((each) => [each.closest("label") || each, each])
+            .map(([area, each]) => [area.getBoundingClientRect(), each.outerHTML.slice(0, 160)])
+            .filter(([box]) => box.width > 0 && (box.width < 24 || box.height < 24))
+            .map(([box, html]) => `${box.width}x${box.height} ${html}`)"""
+    )
+
+
+def names_that_are_keys(page: Any) -> list[str]:
+    """Names that Gradio's tables of words lack."""
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("[title], [aria-label]")]
+            .map((each) => each.title || each.ariaLabel)"""
+    )
+    return [name for name in names if name.startswith(("common.", "upload_text."))]
 
 
 def test_the_icon_is_our_own(visit: Visit, running: Any) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from anomalygpt import AnomalyGPT
 from anomalygpt.examples import Example, find_examples
 from anomalygpt.serving.desk.shown import FOLLOW_UPS
+from decoder import MemoryBank
 
 EXAMPLES = find_examples()
 REFUSAL = re.compile(
@@ -20,9 +24,17 @@ REFUSAL = re.compile(
 pytestmark = pytest.mark.skipif(not EXAMPLES, reason="the photos of examples are not here")
 
 
+@pytest.fixture(scope="module")
+def remembered(inspector: AnomalyGPT) -> Callable[[Path], MemoryBank]:
+    """The good part of an example, encoded once for all of its photos."""
+    return cache(lambda reference: inspector.remember([reference]))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.name)
-def test_every_suggestion_is_answered(inspector: AnomalyGPT, example: Example) -> None:
-    chat = inspector.chat(example.photo, [example.reference])
+def test_every_suggestion_is_answered(
+    inspector: AnomalyGPT, remembered: Callable[[Path], MemoryBank], example: Example
+) -> None:
+    chat = inspector.chat(example.photo, remembered(example.reference))
     found = chat.judge()
     for question in FOLLOW_UPS[bool(found.is_anomalous)]:
         answer = chat.ask(question)
