@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 # Before torch is imported, and for every process that a test starts: for models this small more
 # threads only wait for each other, the more the more tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As the command line does: less looking for circles of objects, of which libraries make few.
+gc.set_threshold(100_000, 50, 50)
 
 import hypothesis
 import pytest

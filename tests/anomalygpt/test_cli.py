@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import json
@@ -68,9 +69,18 @@ def test_only_who_asks_sees_warnings_of_libraries(
 
 
 def test_what_the_command_changes_for_libraries_ends_with_it(anomalygpt, parts: Path) -> None:
-    before = (warnings.showwarning, logging.root.manager.disable, dict(os.environ))
-    assert anomalygpt("inspect", parts / "absent.png").status == 2
-    assert (warnings.showwarning, logging.root.manager.disable, dict(os.environ)) == before
+    def state() -> tuple[object, ...]:
+        disabled = logging.root.manager.disable
+        return warnings.showwarning, disabled, dict(os.environ), gc.get_threshold()
+
+    usual = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        before = state()
+        assert anomalygpt("inspect", parts / "absent.png").status == 2
+        assert state() == before
+    finally:
+        gc.set_threshold(*usual)
 
 
 # --- help --------------------------------------------------------------------------------------
