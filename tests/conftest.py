@@ -1,5 +1,7 @@
 """Fixtures that tests of several rooms share."""
 
+# ruff: noqa: E402 - what is set first holds while the rest is loaded
+
 from __future__ import annotations
 
 import gc
