@@ -233,6 +233,8 @@ def test_a_recording_is_cut_and_said_so(tmp_path: Path) -> None:
     assert f"7 beyond page {MOST_PAGES} of a TIFF (long.tif)" in listing.note()
 
 
+# Pillow's writer closes its file twice, of which Python tells since 3.14.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_smaller_copies_and_masks_of_a_page_are_no_photos(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (20, 20)) for _ in range(3)]
     with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "scan.tif"), new=True) as file:

@@ -102,6 +102,7 @@ class _Right:
     go_on: gr.Button
     question: gr.Textbox
     retry: gr.Button
+    stop_answer: gr.Button
 
 
 def build(page: Page) -> gr.Blocks:
@@ -248,11 +249,12 @@ def _right() -> _Right:
     )
     with gr.Row(elem_id="talking"):
         retry = gr.Button("Ask again", elem_id="retry", **small)
+        stop_answer = gr.Button("Stop", visible=False, elem_id="stop-answer", **small)
     downloads, files, sheet = _downloads()
     saved = gr.DownloadButton(elem_id="saved")
     return _Right(
         table, table_files, table_buttons, stop_all, verdict, stop, viewer, downloads, files, sheet,
-        saved, chatbot, suggested, notice, go_on, question, retry,
+        saved, chatbot, suggested, notice, go_on, question, retry, stop_answer,
     )  # fmt: skip
 
 
@@ -305,7 +307,7 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     several = [left.photos, left.references, left.description, left.model]
     left.inspect_all.click(page.inspect_all, several, table, **running)
     right.table.click(page.open_row, left.palette, [*handed, *finding], **_QUIET)
-    for stop in (right.stop, right.stop_all):
+    for stop in (right.stop, right.stop_all, right.stop_answer):
         stop.click(page.stop, None, None, **_QUIET)
     for box in right.sheet:
         box.blur(page.note, right.sheet, None, **_QUIET)
@@ -315,7 +317,7 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
 
 def _connect_talk(talking: Talking, left: _Left, right: _Right) -> None:
     how: list[Any] = [left.length, left.temperature]
-    changed = [right.chatbot, right.question, right.notice, right.go_on, right.stop]
+    changed = [right.chatbot, right.question, right.notice, right.go_on, right.stop_answer]
     answered: Any = {"outputs": changed, "concurrency_limit": None, **_QUIET}
     # A question that is asked while an answer is written waits for its end.
     asked: Any = {"api_name": "page_ask", "trigger_mode": "always_last", **answered}

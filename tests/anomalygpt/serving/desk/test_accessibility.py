@@ -96,7 +96,7 @@ def test_the_conversation_is_scrolled_by_keyboard(visit: Visit) -> None:
     for number in range(2, 5):
         page.ask("Where is it?")
         expect(page.said("bot")).to_have_count(number)
-    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#stop-answer")).to_be_hidden()
     talk = page.locator("#conversation .bubble-wrap")
     talk.focus()
     for key, at_the_top in (("Home", True), ("End", False)):

@@ -77,10 +77,32 @@ def test_stop_is_there_while_something_runs_and_only_then(
     holding.set()
     expect(page.locator(".verdict")).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
-    page.wait_for_timeout(500)  # what else the new photo set off has come in
-    page.ask("Where is it?")
-    expect(page.said("bot")).to_have_count(2)
+
+
+def test_an_answer_can_be_stopped_and_nothing_moves_when_it_ends(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a pointer is over stays under it: the files are there while an answer is written."""
+    asked_for_more = threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Any:
+        yield "It is"
+        asked_for_more.wait(30)
+        yield " here"
+
+    page.inspect_plate()
+    monkeypatch.setattr("anomalygpt.chat.Chat.stream", slow)
+    page.ask("Where?")
+    stop = page.locator("#stop-answer")
+    expect(stop).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
+    expect(page.said("bot").nth(1)).to_have_text("It is")
+    written = page.locator("#download-json").bounding_box()
+    stop.click()
+    asked_for_more.set()
+    expect(stop).to_be_hidden()
+    assert page.locator("#download-json").bounding_box() == written
+    expect(page.said("bot").nth(1)).to_have_text("It is")
 
 
 def test_an_earlier_inspection_comes_back_with_its_photos(page: Page) -> None:
@@ -168,7 +190,7 @@ def test_asking_again_replaces_the_answer(page: Page) -> None:
     page.inspect_plate()
     page.ask("Where is it?")
     expect(page.said("bot").nth(1)).to_contain_text("left")
-    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#stop-answer")).to_be_hidden()
     first = page.said("bot").nth(1).inner_text()
     with page.expect_response(re.compile("queue/join")):
         page.locator("#retry").click()
