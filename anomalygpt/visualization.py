@@ -93,7 +93,7 @@ def heat_layer(
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     heat, strength = _heat(inspection.map_at(size), inspection.level, _PALETTES[palette])
     alpha = np.rint(255 * strength).astype(np.uint8)
-    return Image.fromarray(np.dstack([heat, alpha]), "RGBA")
+    return Image.fromarray(np.dstack([heat, alpha]))  # four channels of bytes are RGBA
 
 
 def side_by_side(
