@@ -123,6 +123,14 @@ def test_the_longest_unused_are_removed(tmp_path: Path) -> None:
     assert size_of(tmp_path) <= room
 
 
+def test_an_assistant_keeps_what_it_encodes_without_being_told(
+    assistant_folder: Path, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "kept"))
+    AnomalyGPT.from_pretrained(assistant_folder, device="cpu").remember([parts / "good.png"])
+    assert size_of(tmp_path / "kept") > 0
+
+
 def test_the_folder_follows_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

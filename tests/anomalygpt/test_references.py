@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from anomalygpt import AnomalyGPT
+from anomalygpt import AnomalyGPT, Inspection
 from anomalygpt.cautions import AMONG_REFERENCES, OTHER_PRODUCT, cautions_of
 from anomalygpt.errors import ConfigError
 from decoder import MemoryBank
@@ -144,6 +144,20 @@ def test_in_a_fixed_pose_what_is_missing_extra_moved_or_mirrored_is_seen(embedde
         dict.fromkeys(changed, True)
     )
     assert min(others) > 0.45
+
+
+def test_the_command_compares_place_by_place_where_it_is_told_to(anomalygpt, tmp_path) -> None:
+    """A hole that is missing is found in a fixed pose, and scores higher than without."""
+    good, missing = tmp_path / "good.png", tmp_path / "missing.png"
+    plate().save(good)
+    plate(HOLES[:3], seed=1).save(missing)
+    found = []
+    for pose in ([], ["--fixed-pose"]):
+        ran = anomalygpt("inspect", missing, "-r", good, "--device", "cpu", "--json", *pose)
+        found.append(Inspection.from_json(ran.out))
+    free, fixed = found
+    assert fixed.is_anomalous
+    assert fixed.anomaly_score > 1.5 * free.anomaly_score
 
 
 @pytest.mark.parametrize("size", [(1280, 256), (256, 1280)])

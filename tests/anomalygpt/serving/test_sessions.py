@@ -172,6 +172,17 @@ def test_the_same_photo_again_takes_the_place_of_the_visit_before(tmp_path: Path
     assert [visit.number for visit in desk.visits] == [1, 2]  # what was talked about stays
 
 
+def test_numbers_are_of_this_desk_and_begin_again_when_it_is_cleared(tmp_path: Path) -> None:
+    desks = Desks(tmp_path / "desks")
+    for session in ("a", "b"):
+        desk = desks.of(session)
+        desk.add("part.png", photo(), (), chat(), given(tmp_path))
+        assert [visit.number for visit in desk.visits] == [1]
+    desk.clear()
+    desk.add("part.png", photo(), (), chat(), given(tmp_path))
+    assert [visit.number for visit in desk.visits] == [1]
+
+
 def test_uploads_are_kept_as_long_as_a_visit_needs_them(tmp_path: Path) -> None:
     desk = Desks(tmp_path / "desks").of("a")
     first = given(tmp_path)

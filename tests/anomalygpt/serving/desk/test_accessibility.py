@@ -111,10 +111,11 @@ def test_the_conversation_is_scrolled_by_keyboard(visit: Visit) -> None:
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desktop", "phone"])
 def test_what_is_shown_has_a_size_a_name_and_its_place(visit: Visit, size: tuple[int, int]) -> None:
     page = visit(*size)
+    expect(page.locator("#references")).to_contain_text("Drop photos here")
+    assert "Drop Media Here" not in page.content()
     page.inspect_plate()
     assert small_buttons(page) == []
     assert names_that_are_keys(page) == []
-    assert "Drop Media Here" not in page.content()
     for part, content in (
         ("#photo", "#photo img"),
         ("#references", "#references .thumbnail-item"),

@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from anomalygpt import AnomalyGPT
+from anomalygpt.cautions import AMONG_REFERENCES
 from anomalygpt.serving.desk import batch
+from anomalygpt.serving.desk.shown import request_of
 from anomalygpt.serving.engine import Engine
 from anomalygpt.serving.sessions import Desk, Given
 from anomalygpt.serving.settings import ServerSettings
@@ -71,6 +73,29 @@ def test_every_photo_has_a_row_also_one_that_cannot_be_read(
     assert found is not None
     assert found.small_map is not None
     assert found.references == ("good.png",)
+
+
+def test_a_photo_that_is_its_own_reference_is_told(
+    engine: Engine, desk: Desk, tmp_path: Path
+) -> None:
+    (good,) = photos(tmp_path, "good.png")
+    made = inspected(engine, desk, [*photos(tmp_path, "a.png", "b.png")[1:], good])
+    told = [row.inspection().cautions for row in made.rows]  # type: ignore[union-attr]
+    assert [AMONG_REFERENCES in cautions for cautions in told] == [False, True]
+    assert batch.table(made).count("read its caution") == 1
+    assert AMONG_REFERENCES in batch.csv_file(made).decode()
+
+
+def test_photos_of_12_bits_and_their_good_parts_are_read_alike(tmp_path: Path) -> None:
+    """One hot pixel of the full 16 bits darkens neither."""
+    pixels = np.random.default_rng(0).integers(0, 4096, (40, 50), dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "good.png")
+    pixels[3, 4] = 65535
+    Image.fromarray(pixels).save(tmp_path / "part.png")
+    asked = request_of(Given(tmp_path / "part.png", (tmp_path / "good.png",)))
+    both = [np.asarray(each).astype(int) for each in (asked.photo, *asked.references)]
+    assert both[1].mean() > 100
+    assert np.median(np.abs(both[0] - both[1])) == 0
 
 
 def test_it_stops_when_asked_and_says_so(engine: Engine, desk: Desk, tmp_path: Path) -> None:
