@@ -198,4 +198,5 @@ def _csv_cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return ";".join(map(str, value))
-    return repr(value) if isinstance(value, float) else str(value)
+    # Python 3.10 cannot write the character 0, which a language model may say.
+    return repr(value) if isinstance(value, float) else str(value).replace("\0", "\ufffd")

@@ -36,7 +36,7 @@ class Page:
         palette: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
-        """Progress, then the finding; what lies on the desk already is shown as it is."""
+        """Progress, then the finding; what was inspected before is shown as it was."""
         desk = self._desk(request)
         if photo is None:
             desk.current = None
@@ -44,7 +44,8 @@ class Page:
             return
         given = shown.given_by(photo, references, description, model)
         if desk.current is not None and shown.same(desk.current, given):
-            yield shown.unchanged_sheet(shown.finding(desk, palette)).flat()
+            # It is on the page. Drawn again, it could arrive after an answer that it lacks.
+            yield shown.unchanged().flat()
             return
         yield from self._inspected(desk, given, palette)
 
@@ -69,7 +70,7 @@ class Page:
     def _inspected(self, desk: Desk, given: Given, palette: Any) -> Iterator[tuple[Any, ...]]:
         going_on = desk.until_stopped()
         try:
-            again = next((v for v in desk.visits if v.chat and shown.same(v, given)), None)
+            again = next((v for v in desk.visits if shown.same(v, given)), None)
             if again is not None:
                 desk.open(again.number)
                 yield shown.finding(desk, palette).flat()
@@ -114,6 +115,8 @@ class Page:
         """An earlier inspection of this visitor, with its photo and references."""
         desk = self._desk(request)
         if number is not None:
+            if desk.current is not None and desk.current.number == int(number):
+                return (*shown.handed(None), *shown.unchanged().flat())
             desk.open(int(number))
         return (*shown.handed(desk.current), *shown.finding(desk, palette).flat())
 

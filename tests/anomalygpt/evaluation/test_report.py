@@ -80,6 +80,11 @@ def test_photos_can_be_read_back(made: Made) -> None:
         assert line["named"].split(";") == (photo["named"] or [""])
 
 
+def test_a_character_that_no_table_holds_is_replaced(made: Made) -> None:
+    made.photos[0]["answer"] = "yes\0no"
+    assert read(photos_csv(made.photos))[0]["answer"] == "yes\ufffdno"
+
+
 def test_what_was_not_said_stays_empty(made: Made) -> None:
     made.photos[0].update(said=None, score=None)
     line = read(photos_csv(made.photos))[0]

@@ -270,6 +270,25 @@ def test_sessions_do_not_see_each_other(running: Running) -> None:
     assert running.call("download", [""] * 3, "second")[-1]["data"] == [None]
 
 
+def test_what_is_on_the_page_is_not_drawn_again(running: Running) -> None:
+    """What is drawn late would lack an answer that has come meanwhile."""
+    (path,) = running.upload("once.png", png()).json()
+    given = [file_data(path), [], "", "embedded", "warm"]
+    first, again = (running.call("page_inspect", given, "once")[-1]["data"] for _ in range(2))
+    assert not all(map(is_left_as_it_is, first))
+    assert all(map(is_left_as_it_is, again))
+    running.call("page_ask", ["Where?", 16, 0], "once")
+    assert all(map(is_left_as_it_is, running.call("reopen", [1, "warm"], "once")[-1]["data"]))
+
+
+def is_left_as_it_is(value: Any) -> bool:
+    """Whether this changes nothing of a part of the page."""
+    if not isinstance(value, dict):
+        return False
+    told = {**value, **value.get("props", {}), "props": None}
+    return told == {"__type__": "update", "props": None}
+
+
 def test_a_desk_is_found_again_by_its_tab_alone(running: Running) -> None:
     (path,) = running.upload("kept.png", png()).json()
     tab = "0123456789abcdef" * 2
