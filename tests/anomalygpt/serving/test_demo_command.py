@@ -28,7 +28,7 @@ def test_a_proxy_for_downloads_does_not_keep_the_page_from_opening(proxy: str) -
     )
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
-    assert "nothing does not exist" in line
+    assert "nothing does not exist; give the folder with an assistant on this machine" in line
     assert done.stdout.startswith("Loading ")
 
 
