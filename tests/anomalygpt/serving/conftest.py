@@ -21,7 +21,8 @@ from anomalygpt.serving.server import Server
 from anomalygpt.serving.settings import ServerSettings
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The first is the same without windows, and the quickest.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # An inspection takes a second on an idle machine, and much longer on a busy one.
 PATIENCE = 60_000
 
