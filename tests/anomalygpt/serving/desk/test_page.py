@@ -16,6 +16,7 @@ from PIL import Image
 from anomalygpt import AnomalyGPT, Inspection
 from anomalygpt.errors import ConversationTooLongError
 from anomalygpt.serving.desk.shown import LONGEST_DESCRIPTION, LONGEST_QUESTION
+from anomalygpt.serving.sessions import Desk
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is missing").expect
 Page = Any
@@ -85,6 +86,10 @@ def test_an_answer_can_be_stopped_and_nothing_moves_when_it_ends(
     """What a pointer is over stays under it: the files are there while an answer is written."""
     asked_for_more = threading.Event()
 
+    def stop_and_go_on(desk: Desk) -> None:
+        stop_desk(desk)
+        asked_for_more.set()
+
     def slow(*_: Any, **__: Any) -> Any:
         yield "It is"
         asked_for_more.wait(30)
@@ -98,8 +103,9 @@ def test_an_answer_can_be_stopped_and_nothing_moves_when_it_ends(
     expect(page.locator("#stop")).to_be_hidden()
     expect(page.said("bot").nth(1)).to_have_text("It is")
     written = page.locator("#download-json").bounding_box()
+    stop_desk = Desk.stop
+    monkeypatch.setattr(Desk, "stop", stop_and_go_on)
     stop.click()
-    asked_for_more.set()
     expect(stop).to_be_hidden()
     assert page.locator("#download-json").bounding_box() == written
     expect(page.said("bot").nth(1)).to_have_text("It is")
