@@ -15,7 +15,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_all_letters()
     options = build_parser().parse_args(arguments)
     options.typed = list(sys.argv[1:] if arguments is None else arguments)
-    with quiet_libraries(), seldom_collected():
+    seldom = nullcontext() if options.command in _LASTING else seldom_collected()
+    with quiet_libraries(), seldom:
         return _run(options)
 
 
@@ -87,11 +88,16 @@ def quiet_libraries() -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
+# What runs for hours gives memory back as usual.
+_LASTING = ("demo", "train", "evaluate")
+
+
 @contextmanager
 def seldom_collected() -> Iterator[None]:
     """Let Python look for circles of objects less often than usual.
 
-    While libraries are loaded it finds none, and looking took a seventh of an inspection's time.
+    While libraries are loaded it finds none, and looking took a seventh of the time of inspecting
+    one photo.
     """
     usual = gc.get_threshold()
     gc.set_threshold(100_000, 50, 50)

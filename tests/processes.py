@@ -1,7 +1,8 @@
 """The command line in processes of its own that need not load torch again.
 
 They come from one process for each run of the tests that has imported what commands need, and
-differ from those of a shell in that alone. On Windows, which cannot fork, each loads everything.
+differ from those of a shell in that alone. Tests that need them are skipped on Windows, which
+cannot fork.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 _IMPORTED = [
     "anomalygpt.commands",
@@ -34,9 +37,11 @@ class Started:
     def __init__(
         self, *arguments: object, given: bytes = b"", env: Mapping[str, str] | None = None
     ) -> None:
+        if sys.platform == "win32":
+            pytest.skip("Windows cannot fork")
         self._folder = Path(tempfile.mkdtemp())
         (self._folder / "in").write_bytes(given)
-        context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+        context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(_IMPORTED)
         settings = dict(os.environ if env is None else env)
         self._process = context.Process(

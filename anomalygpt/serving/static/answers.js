@@ -11,7 +11,8 @@
     asking += 1;
     try {
       const response = await send(request, options);
-      if (response.ok) open.add((await response.clone().json()).event_id);
+      const {event_id} = response.ok ? await response.clone().json() : {};
+      if (event_id) open.add(event_id);
       return response;
     } finally {
       asking -= 1;
