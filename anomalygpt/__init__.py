@@ -9,39 +9,83 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from anomalygpt.version import __version__
+
+if TYPE_CHECKING:
+    from anomalygpt.chat import Chat
+    from anomalygpt.config import AnomalyGPTConfig
+    from anomalygpt.errors import (
+        AnomalyGPTError,
+        BusyError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DeviceError,
+        DialogueTooLongError,
+        ImageError,
+        MissingExtraError,
+        MissingPartError,
+        OutputError,
+        SourceError,
+        TrainingError,
+        WorkerError,
+    )
+    from anomalygpt.language.generation import GenerationOptions
+    from anomalygpt.model import AnomalyGPT
+    from anomalygpt.results.inspection import Inspection
+    from anomalygpt.results.regions import Region
 
 _PLACES = {
     "AnomalyGPT": "anomalygpt.model",
     "AnomalyGPTConfig": "anomalygpt.config",
-    "AnomalyGPTError": "anomalygpt.errors",
     "Chat": "anomalygpt.chat",
-    "GenerationOptions": "anomalygpt.generation",
-    "Inspection": "anomalygpt.results",
-    "Region": "anomalygpt.results",
+    "GenerationOptions": "anomalygpt.language.generation",
+    "Inspection": "anomalygpt.results.inspection",
+    "Region": "anomalygpt.results.regions",
+    "AnomalyGPTError": "anomalygpt.errors",
+    "BusyError": "anomalygpt.errors",
+    "CheckpointError": "anomalygpt.errors",
+    "ConfigError": "anomalygpt.errors",
+    "DialogueTooLongError": "anomalygpt.errors",
+    "DataError": "anomalygpt.errors",
+    "DeviceError": "anomalygpt.errors",
+    "ImageError": "anomalygpt.errors",
+    "MissingExtraError": "anomalygpt.errors",
+    "MissingPartError": "anomalygpt.errors",
+    "OutputError": "anomalygpt.errors",
+    "SourceError": "anomalygpt.errors",
+    "TrainingError": "anomalygpt.errors",
+    "WorkerError": "anomalygpt.errors",
 }
 
 __all__ = [
     "AnomalyGPT",
     "AnomalyGPTConfig",
     "AnomalyGPTError",
+    "BusyError",
     "Chat",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DeviceError",
+    "DialogueTooLongError",
     "GenerationOptions",
+    "ImageError",
     "Inspection",
+    "MissingExtraError",
+    "MissingPartError",
+    "OutputError",
     "Region",
+    "SourceError",
+    "TrainingError",
+    "WorkerError",
     "__version__",
 ]
 
-if TYPE_CHECKING:
-    from anomalygpt.chat import Chat
-    from anomalygpt.config import AnomalyGPTConfig
-    from anomalygpt.errors import AnomalyGPTError
-    from anomalygpt.generation import GenerationOptions
-    from anomalygpt.model import AnomalyGPT
-    from anomalygpt.results import Inspection, Region
-
 
 def __getattr__(name: str) -> Any:
+    if name == "ConversationTooLongError":  # its name in version 0.1.0
+        return getattr(import_module("anomalygpt.errors"), name)
     if name not in _PLACES:
         raise AttributeError(f"module 'anomalygpt' has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

@@ -1,21 +1,20 @@
-"""A conversation about one photo."""
+"""A chat about one photo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.replies import Reply, declined, is_free, reply_to, supports, understand
-from anomalygpt.results import Inspection
-from anomalygpt.verdict import judge
+from anomalygpt.results.inspection import Inspection
+from anomalygpt.verdict import judge, leading_word
 
 if TYPE_CHECKING:
-    from anomalygpt.model import AnomalyGPT
+    from anomalygpt.language.dialogue import Dialogue
 
 
 class Chat:
@@ -29,44 +28,59 @@ class Chat:
         history: (question, answer) of the turns so far.
     """
 
-    def __init__(self, assistant: AnomalyGPT, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        card: Mapping[str, str],
+        open_dialogue: Callable[[], Dialogue],
+        *,
+        is_narrow: bool = False,
+    ) -> None:
+        """
+        Args:
+            evidence: the photo and its map.
+            card: what results say about the assistant.
+            open_dialogue: begins a dialogue about the photo.
+            is_narrow: whether the language model knows little but inspections.
+        """
         self.history: list[tuple[str, str]] = []
-        self._assistant = assistant
-        self._evidence = evidence
-        self._dialogue = assistant.open_dialogue(evidence)
+        self._evidence, self._card = evidence, card
+        self._open_dialogue, self._is_narrow = open_dialogue, is_narrow
+        self._dialogue = open_dialogue()
+        self._found: Inspection | None = None
         self._begun = False
 
-    @cached_property
+    @property
     def inspection(self) -> Inspection:
         """The verdict, map and regions of the photo; found on first use, outside the history."""
-        return self._assistant.judge(self._evidence)[0]
+        if self._found is None:
+            (self._found,) = judge(self._evidence, self._open_dialogue(), self._card)
+        return self._found
 
     def judge(self) -> Inspection:
         """Ask whether something is wrong, as the first turn, and keep the finding as `inspection`.
 
-        What is asked later then goes with the verdict, because the conversation begins with it.
+        What is asked later then goes with the verdict, because the chat begins with it.
 
         Raises:
-            ConfigError: the conversation has already begun.
+            ConfigError: the chat has already begun.
         """
         if self._begun:
             raise ConfigError("the verdict is the first turn; begin a new chat, or `restart`")
-        found = judge(self._evidence, self._dialogue, self._assistant.card)[0]
+        (self._found,) = judge(self._evidence, self._dialogue, self._card)
         self._begun = True
-        answer = found.answer or ""
+        answer = self._found.answer or ""
         self._dialogue.say(answer)
         self.history.append((ANOMALY_QUESTION, answer))
-        # In the place of the cached property, which would ask a second time.
-        self.__dict__["inspection"] = found
-        return found
+        return self._found
 
     def restart(self) -> Chat:
-        """A new conversation about the same photo, which is not encoded again."""
-        return Chat(self._assistant, self._evidence)
+        """A new chat about the same photo, which is not encoded again."""
+        return Chat(self._evidence, self._card, self._open_dialogue, is_narrow=self._is_narrow)
 
     @property
     def tokens_processed(self) -> int:
-        """Positions that the language model has run over in this conversation."""
+        """Positions that the language model has run over in this chat."""
         return self._dialogue.tokens_processed
 
     def ask(self, question: str, options: GenerationOptions | None = None) -> str:
@@ -78,7 +92,7 @@ class Chat:
 
         Raises:
             ConfigError: the question is empty.
-            ConversationTooLongError: it does not fit any more; begin a new chat.
+            DialogueTooLongError: it does not fit any more; begin a new chat.
         """
         return "".join(self.stream(question, options))
 
@@ -86,7 +100,7 @@ class Chat:
         """The answer piece by piece. Whoever stops early may go on with another question."""
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the photo")
-        is_narrow = self._assistant.is_narrow
+        is_narrow = self._is_narrow
         asked = understand(question)
         reply = None
         # The verdict is only asked for where it is needed.
@@ -118,7 +132,7 @@ class Chat:
         what the result tells. Empty pieces come while it is being written."""
         answer = shown = ""
         try:
-            for piece in self._dialogue.stream(options, self._dialogue.leading_word()):
+            for piece in self._dialogue.stream(options, leading_word(self._dialogue)):
                 answer += piece
                 yield ""
             if not supports(self.inspection, answer):
@@ -132,7 +146,7 @@ class Chat:
     def _answer(self, question: str, options: GenerationOptions) -> Iterator[str]:
         # Where the model is about to say yes or no, the mass of all spellings decides which, so
         # that the words agree with the probability, also when sampling.
-        first_word = self._dialogue.leading_word()
+        first_word = leading_word(self._dialogue)
         pieces: list[str] = []
         try:
             for piece in self._dialogue.stream(options, first_word):

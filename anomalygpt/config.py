@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD
 from anomalygpt.errors import ConfigError
@@ -19,6 +19,9 @@ from prompt_learner.config import PromptLearnerConfig
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
+
+# The families of image encoders, each a module of `anomalygpt.encoders`.
+EncoderKind = Literal["imagebind", "timm", "clip", "compact"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class EncoderConfig:
         options: further arguments of the architecture, such as {"pad_type": "same"}.
     """
 
-    kind: Literal["imagebind", "timm", "clip", "compact"]
+    kind: EncoderKind
     name: str
     input_size: int = 224
     mean: tuple[float, ...] = IMAGEBIND_MEAN
@@ -49,9 +52,10 @@ class EncoderConfig:
         self._check_types()
         for name in ("mean", "std", "stages"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.kind not in ("imagebind", "timm", "clip", "compact"):
+        if self.kind not in get_args(EncoderKind):
+            *first, last = map(repr, get_args(EncoderKind))
             raise ConfigError(
-                f"unknown encoder kind {self.kind!r}; use 'imagebind', 'timm', 'clip' or 'compact'"
+                f"unknown encoder kind {self.kind!r}; use {', '.join(first)} or {last}"
             )
         if self.resize not in ("square", "pad"):
             raise ConfigError(f"resize is 'square' or 'pad', got {self.resize!r}")
@@ -83,7 +87,7 @@ class LanguageModelConfig:
     Attributes:
         template: "vicuna_v0" as published, or "chat" for the tokenizer's own chat template.
         adapter: True when `language_model/adapter/` holds a LoRA that was not merged.
-        narrow: True for a small model that has read little but conversations about inspections.
+        narrow: True for a small model that has read little but dialogues about inspections.
             Words it does not know would move its verdict, so it is asked without the user's
             description; and what it says freely is shown only where the result bears it out.
     """

@@ -6,6 +6,11 @@ in one line and exits with status 2.
 
 from __future__ import annotations
 
+import warnings
+
+# What errors were called in version 0.1.0.
+_FORMER = {"ConversationTooLongError": "DialogueTooLongError"}
+
 
 class AnomalyGPTError(Exception):
     """Base of all errors below; catch this one to catch them all."""
@@ -43,7 +48,7 @@ class DeviceError(AnomalyGPTError):
     """The device or number format that was asked for cannot be used here."""
 
 
-class ConversationTooLongError(AnomalyGPTError):
+class DialogueTooLongError(AnomalyGPTError):
     """A question does not fit into what the language model can still read."""
 
 
@@ -61,3 +66,15 @@ class WorkerError(AnomalyGPTError):
 
 class BusyError(AnomalyGPTError):
     """The server has as much to do as it takes; try again in a moment."""
+
+
+def __getattr__(name: str) -> type[AnomalyGPTError]:
+    """The errors by their former names, for one version."""
+    if name not in _FORMER:
+        raise AttributeError(f"module 'anomalygpt.errors' has no attribute {name!r}")
+    warnings.warn(
+        f"{name} is called {_FORMER[name]} now; the former name goes with the next version",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return globals()[_FORMER[name]]

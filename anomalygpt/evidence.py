@@ -9,39 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from anomalygpt.certainty import DESCRIPTION_UNREAD, NO_REFERENCE
-from anomalygpt.encoders.base import ImageFeatures
+from anomalygpt.encoders.photos import EncodedPhotos
 from anomalygpt.errors import ConfigError, MissingPartError
-from anomalygpt.preprocessing import ImageGeometry
-from anomalygpt.results import DEFAULT_LEVEL, Inspection, find_regions
-from decoder import DecoderError, EmptyMemoryBankError
-
-
-@dataclass(frozen=True)
-class EncodedPhotos:
-    """Photos after the image encoder.
-
-    Attributes:
-        features: of B photos.
-        geometries: where each photo lies in the model's square.
-        names: what each photo is called; None for pixels without a name.
-        marks: of each photo's pixels, by which it is known among references; () where nobody asks.
-    """
-
-    features: ImageFeatures
-    geometries: Sequence[ImageGeometry]
-    names: Sequence[str | None]
-    marks: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return len(self.geometries)
-
-    def only(self, row: int) -> EncodedPhotos:
-        """One of the photos."""
-        alone = slice(row, row + 1)
-        return EncodedPhotos(
-            self.features[alone], self.geometries[alone], self.names[alone], self.marks[alone]
-        )
+from anomalygpt.results.cautions import (
+    AMONG_REFERENCES,
+    DESCRIPTION_UNREAD,
+    NO_REFERENCE,
+    OTHER_PRODUCT,
+)
+from anomalygpt.results.inspection import Inspection
+from anomalygpt.results.regions import DEFAULT_LEVEL, find_regions
+from decoder import DecoderError, EmptyMemoryBankError, MemoryBank
+from decoder.config import Formulation
 
 
 @dataclass(frozen=True)
@@ -53,8 +32,7 @@ class Evidence:
         maps: (B, S, S) in [0, 1].
         scores: (B,) in [0, 1].
         references: names of the good parts they were compared with.
-        raw_distances: True when the maps are published distances, whose level differs from
-            product to product; False when 0.5 means the same for every map.
+        formulation: how distances became the maps, see `DecoderConfig`.
         description: what the user told about the part.
         region_level: map value from which on a place stands out.
         cautions: of each photo, what its verdict must be read with besides what the evidence
@@ -66,8 +44,8 @@ class Evidence:
     maps: Tensor
     scores: Tensor
     references: Sequence[str]
-    raw_distances: bool
     description: str | None
+    formulation: Formulation = "normalised"
     region_level: float = DEFAULT_LEVEL
     cautions: Sequence[Sequence[str]] = ()
     reads_description: bool = True
@@ -83,21 +61,20 @@ class Evidence:
         model: Mapping[str, str],
         *,
         question: str | None = None,
+        is_anomalous: bool | None = None,
         probability: float | None = None,
-        answer: str | None = None,
     ) -> Inspection:
-        """The findings on one photo; without a probability of the language model, no verdict.
+        """The findings on one photo.
 
         Args:
             row: which photo.
             model: what the result says about the assistant.
             question: what the language model was asked.
+            is_anomalous: the verdict; None where nobody was asked.
             probability: P(yes) against P(no), in [0, 1].
-            answer: the language model's words.
         """
         small_map = self.maps[row].float().cpu().numpy()
         geometry = self.photos.geometries[row]
-        is_anomalous = None if probability is None else probability > 0.5
         level = self._level(small_map, is_anomalous)
         # A good part has no regions: what is said and what is drawn agree.
         regions = [] if is_anomalous is False else find_regions(small_map, geometry, level)
@@ -107,14 +84,14 @@ class Evidence:
             small_map=small_map,
             is_anomalous=is_anomalous,
             anomaly_probability=probability,
-            answer=answer,
             question=question,
             description=self.description,
             regions=regions,
             level=level,
             image=self.photos.names[row],
             references=self.references,
-            model=model,
+            model={**model, "formulation": self.formulation},
+            formulation=self.formulation,
             cautions=self._cautions(row, is_anomalous is not None),
         )
 
@@ -130,7 +107,9 @@ class Evidence:
         """The map value above which a place counts as a region."""
         peak = float(small_map.max())
         middle = (float(np.median(small_map)) + peak) / 2
-        level = middle if self.raw_distances else self.region_level
+        # Published distances to references have no level that holds for every product.
+        is_distance = self.formulation == "published" and len(self.references) > 0
+        level = middle if is_distance else self.region_level
         # Who says yes must show where: the strongest place then is a region in any case.
         return min(level, 0.9 * peak) if is_anomalous else level
 
@@ -144,3 +123,27 @@ def decoder_errors() -> Iterator[None]:
         raise MissingPartError(str(error)) from error
     except DecoderError as error:
         raise ConfigError(str(error)) from error
+
+
+def cautions_of(
+    marks: Sequence[str], embedding: Tensor, bank: MemoryBank, least_likeness: float | None
+) -> tuple[tuple[str, ...], ...]:
+    """What each photo's verdict must be read with, the gravest first.
+
+    Args:
+        marks: of each photo's pixels; () where nobody knows them.
+        embedding: (B, D), the photos as a whole.
+        bank: what they were compared with.
+        least_likeness: see `DecoderConfig`.
+    """
+    least = -1.0 if least_likeness is None else least_likeness
+    likeness = bank.likeness(embedding.detach())
+    found: list[tuple[str, ...]] = []
+    for row in range(len(embedding)):
+        if marks and bank.with_mark([marks[row]]):
+            found.append((AMONG_REFERENCES,))
+        elif likeness is not None and float(likeness[row]) < least:
+            found.append((OTHER_PRODUCT,))
+        else:
+            found.append(())
+    return tuple(found)

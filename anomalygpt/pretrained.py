@@ -12,24 +12,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 
 from anomalygpt.checkpoints import load_module, open_weights, resolve, save_module
-from anomalygpt.checkpoints.writer import staged_folder
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig
 from anomalygpt.devices import resolve_device, resolve_dtype
-from anomalygpt.encoders import build_encoder
+from anomalygpt.encoders import build_encoder, open_encoder
 from anomalygpt.errors import CheckpointError, ConfigError, SourceError
-from anomalygpt.model import AnomalyGPT
-from decoder import ImageDecoder
+from anomalygpt.files import staged_folder
+from anomalygpt.presets import PRESETS
+from decoder import DecoderConfig, ImageDecoder
+from decoder.config import Formulation
 from prompt_learner import PromptLearner
 
-PRESETS = {"embedded": Path(__file__).parent / "weights" / "embedded"}
+if TYPE_CHECKING:
+    from anomalygpt.language.language_model import LanguageModel
+
 LANGUAGE_MODEL = "language_model"
 ADAPTER = "adapter"
 TRAINING_PHOTOS = "training_photos.txt"
@@ -38,15 +41,29 @@ _HEADING = "# SHA-256 of each photo that this assistant was trained on or chosen
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def load_assistant(
+@dataclass(frozen=True)
+class Parts:
+    """What an assistant is put together from; the names are those of its own attributes."""
+
+    config: AnomalyGPTConfig
+    encoder: nn.Module
+    decoder: ImageDecoder
+    prompt_learner: PromptLearner | None = None
+    projection: nn.Linear | None = None
+    language_model: LanguageModel | None = None
+    name: str = "anomalygpt"
+    training_photos: frozenset[str] = frozenset()
+
+
+def load_parts(
     source: str | Path,
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     quantization: Literal["4bit", "8bit"] | None = None,
     map_only: bool = False,
-) -> AnomalyGPT:
-    """See `AnomalyGPT.from_pretrained`."""
+) -> Parts:
+    """The parts in a folder; see `AnomalyGPT.from_pretrained`."""
     folder = assistant_folder(source)
     config = AnomalyGPTConfig.load(folder)
     training_photos = load_training_photos(folder)
@@ -60,9 +77,35 @@ def load_assistant(
     if decoder.has_text_side:
         load_module(decoder, folder / "decoder")
     parts = _language_parts(config, folder, device, dtype, quantization)
-    assistant = AnomalyGPT(config, encoder, decoder.to(place), name=str(source), **parts)
-    assistant.training_photos = training_photos
-    return assistant
+    return Parts(
+        config,
+        encoder,
+        decoder.to(place),
+        name=str(source),
+        training_photos=training_photos,
+        **parts,
+    )
+
+
+def encoder_alone(
+    name: str,
+    weights: str | Path | None,
+    *,
+    options: dict[str, Any] | None,
+    formulation: Formulation,
+    device: str | torch.device,
+    dtype: str | torch.dtype,
+) -> Parts:
+    """An image encoder and a decoder without a text side; see `AnomalyGPT.from_encoder`."""
+    place = resolve_device(device)
+    number_format = resolve_dtype(dtype, place)
+    encoder: Any = open_encoder(name, weights, options)
+    decoder_config = DecoderConfig(encoder.stage_widths, formulation=formulation)
+    config = AnomalyGPTConfig(encoder.config, decoder_config)
+    decoder = ImageDecoder(decoder_config)
+    return Parts(
+        config, encoder.to(place, number_format), decoder.to(place, number_format), name=name
+    )
 
 
 def assistant_folder(source: str | Path) -> Path:
@@ -101,7 +144,7 @@ def _language_parts(
     if config.language_model is None:
         return {}
     # Imported here: transformers and peft take seconds, and a map alone needs neither.
-    from anomalygpt.language_model import LanguageModel
+    from anomalygpt.language.language_model import LanguageModel
 
     adapter = folder / LANGUAGE_MODEL / ADAPTER
     language_model = LanguageModel.from_pretrained(
@@ -142,35 +185,35 @@ def _projection(folder: Path, width: int) -> nn.Linear:
     return projection
 
 
-def save_assistant(assistant: AnomalyGPT, folder: Path) -> None:
+def save_parts(parts: Parts, folder: Path) -> None:
     """See `AnomalyGPT.save_pretrained`."""
-    modules: dict[str, nn.Module] = {"encoder": assistant.encoder}
-    if assistant.decoder.has_text_side:
-        modules["decoder"] = assistant.decoder
-    if assistant.prompt_learner is not None:
-        modules["prompt_learner"] = assistant.prompt_learner
-    if assistant.projection is not None:
-        modules["projection"] = assistant.projection
+    modules: dict[str, nn.Module] = {"encoder": parts.encoder}
+    if parts.decoder.has_text_side:
+        modules["decoder"] = parts.decoder
+    if parts.prompt_learner is not None:
+        modules["prompt_learner"] = parts.prompt_learner
+    if parts.projection is not None:
+        modules["projection"] = parts.projection
     needed = sum(
         tensor.numel() * tensor.element_size()
-        for module in [*modules.values(), *_language_modules(assistant)]
+        for module in [*modules.values(), *_language_modules(parts)]
         for tensor in module.state_dict().values()
     )
     with staged_folder(folder, needed) as staging:
         for name, module in modules.items():
             save_module(module, staging / f"{name}.safetensors")
-        config = assistant.config
-        if assistant.language_model is not None and config.language_model is not None:
-            assistant.language_model.save(staging / LANGUAGE_MODEL, ADAPTER)
-            adapter = assistant.language_model.has_adapter
+        config = parts.config
+        if parts.language_model is not None and config.language_model is not None:
+            parts.language_model.save(staging / LANGUAGE_MODEL, ADAPTER)
+            adapter = parts.language_model.has_adapter
             config = replace(config, language_model=replace(config.language_model, adapter=adapter))
         config.save(staging)
-        if assistant.training_photos:
-            save_training_photos(assistant.training_photos, staging)
+        if parts.training_photos:
+            save_training_photos(parts.training_photos, staging)
 
 
-def _language_modules(assistant: AnomalyGPT) -> list[nn.Module]:
-    return [] if assistant.language_model is None else [assistant.language_model.model]
+def _language_modules(parts: Parts) -> list[nn.Module]:
+    return [] if parts.language_model is None else [parts.language_model.model]
 
 
 def save_training_photos(hashes: Collection[str], folder: Path) -> None:

@@ -1,24 +1,63 @@
-"""The verdict on photos: yes or no from the language model, worded from what is drawn.
+"""The verdict on photos: yes or no, the word that it begins with, and its sentence.
 
-The sentence is put together from the regions, so that it names as many places, and the same ones,
-as the picture and the table show.
+Yes or no is decided here alone, by `says_yes`. The sentence is put together from the regions, so
+that it names as many places, and the same ones, as the picture and the table show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+from torch import Tensor
 
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.evidence import Evidence
-from anomalygpt.generation import GenerationOptions, Word
+from anomalygpt.language.answer_words import Word
+from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.replies.facts import facts_of_inspection
-from anomalygpt.results import Inspection
+from anomalygpt.results.inspection import Inspection
 from simulation.dialogues import published_answer
 
 if TYPE_CHECKING:
-    from anomalygpt.dialogue import Dialogue
+    from anomalygpt.language.dialogue import Dialogue
+
+# As likely yes as no.
+EVEN = 0.5
+
+
+@overload
+def says_yes(value: float, limit: float = EVEN) -> bool: ...
+@overload
+def says_yes(value: Tensor, limit: float = EVEN) -> Tensor: ...
+def says_yes(value: float | Tensor, limit: float = EVEN) -> bool | Tensor:
+    """Whether something is wrong.
+
+    Args:
+        value: P(yes) against P(no), or a score where a threshold decides; of one photo or many.
+        limit: the verdict is yes above it.
+    """
+    return value > limit
+
+
+def word_of(probability: float) -> Word:
+    """The word that the answer must begin with, so that it cannot contradict the verdict."""
+    return "yes" if says_yes(probability) else "no"
+
+
+def leading_word(dialogue: Dialogue) -> Word | None:
+    """The word that the answer to the open question must begin with: yes or no where the most
+    probable next token begins one of them, else None.
+
+    Which of the two is decided by the mass of all spellings, as in `judge`.
+
+    Raises:
+        ConfigError: several pictures, or no question was asked since the last answer.
+    """
+    if not dialogue.leads_to_verdict():
+        return None
+    return word_of(float(dialogue.probabilities().anomaly[0]))
 
 
 def judge(
@@ -41,15 +80,19 @@ def judge(
     dialogue.ask(question)
     probabilities = dialogue.probabilities().anomaly.tolist()
     found = [
-        evidence.inspection(row, model, question=question, probability=probability)
+        evidence.inspection(
+            row,
+            model,
+            question=question,
+            is_anomalous=says_yes(probability),
+            probability=probability,
+        )
         for row, probability in enumerate(probabilities)
     ]
     if own_words is None:
         answers = [verdict_sentence(each) for each in found]
     else:
-        # The first word is the verdict itself, so that the sentence cannot contradict it.
-        words: list[Word] = ["yes" if each.is_anomalous else "no" for each in found]
-        answers = dialogue.answers(own_words, words)
+        answers = dialogue.answers(own_words, [word_of(each) for each in probabilities])
     return [replace(each, answer=answer) for each, answer in zip(found, answers, strict=True)]
 
 

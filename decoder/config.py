@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Formulation = Literal["normalised", "published"]
 
@@ -57,7 +57,7 @@ class DecoderConfig:
             )
         if self.learned_states and self.text_width is None:
             raise ValueError("learned_states needs text_width, the channels of the learned states")
-        if self.formulation not in ("normalised", "published"):
+        if self.formulation not in get_args(Formulation):
             raise ValueError(
                 f"formulation is 'normalised' or 'published', got {self.formulation!r}"
             )

@@ -7,23 +7,22 @@ a good part (text side), and how far it is from the patches of good parts (memor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from decoder.config import DecoderConfig
+from decoder.config import DecoderConfig, Formulation
 from decoder.errors import DecoderError, EmptyMemoryBankError
 from decoder.memory_bank import MemoryBank
+from decoder.scale import as_map, fused, without_level
 
 Grid = tuple[int, int]
 
 # A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
 SCORE_SHARE = 0.01
-
-# The middle patch of a good part lies this far at most, in units of what good parts keep.
-MOST_LEVEL = 1.0
 
 
 class ImageDecoder(nn.Module):
@@ -54,6 +53,7 @@ class ImageDecoder(nn.Module):
         *,
         text_features: Tensor | None = None,
         memory_bank: MemoryBank | None = None,
+        formulation: Formulation | None = None,
     ) -> Tensor:
         """The map from whatever evidence there is: words, references, or both fused.
 
@@ -62,6 +62,7 @@ class ImageDecoder(nn.Module):
             grid: patch rows and columns, H and W.
             text_features: (2, C) or (B, 2, C), [normal, abnormal]; not needed with learned states.
             memory_bank: references; None or empty leaves the text side alone.
+            formulation: how distances become a map; None takes the one the decoder was made for.
 
         Returns:
             (B, map_size, map_size). Normalised: in [0, 1], 0.5 on the reference side is the
@@ -79,16 +80,20 @@ class ImageDecoder(nn.Module):
                 "give at least one photo of a good part"
             )
         if not has_references:
-            return self.text_map(stages, grid, text_features)
+            return self.text_map(stages, grid, text_features, formulation)
         assert memory_bank is not None
-        reference_map = self.reference_map(stages, grid, memory_bank)
-        if self.config.formulation == "published" or not has_text:
+        reference_map = self.reference_map(stages, grid, memory_bank, formulation)
+        if self._is_published(formulation) or not has_text:
             return reference_map
-        text_map = self.text_map(stages, grid, text_features)
-        return torch.lerp(reference_map, text_map, self.config.text_weight)
+        text_map = self.text_map(stages, grid, text_features, formulation)
+        return fused(reference_map, text_map, self.config.text_weight)
 
     def text_map(
-        self, stages: Sequence[Tensor], grid: Grid, text_features: Tensor | None = None
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        text_features: Tensor | None = None,
+        formulation: Formulation | None = None,
     ) -> Tensor:
         """Probability that a patch matches the words for damage (paper, equation 2).
 
@@ -99,14 +104,20 @@ class ImageDecoder(nn.Module):
             stages: patch tokens per stage, each (B, H*W, C).
             grid: patch rows and columns, H and W.
             text_features: (2, C) or (B, 2, C) of length 1; None uses the learned states.
+            formulation: as in `anomaly_map`.
 
         Returns:
             (B, map_size, map_size) in [0, 1].
         """
-        return torch.stack(self.text_stage_maps(stages, grid, text_features)).mean(dim=0)[:, 1]
+        maps = self.text_stage_maps(stages, grid, text_features, formulation)
+        return torch.stack(maps).mean(dim=0)[:, 1]
 
     def text_stage_maps(
-        self, stages: Sequence[Tensor], grid: Grid, text_features: Tensor | None = None
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        text_features: Tensor | None = None,
+        formulation: Formulation | None = None,
     ) -> list[Tensor]:
         """[normal, abnormal] of each stage, (B, 2, map_size, map_size) each, for the losses."""
         self._check(stages, grid)
@@ -120,38 +131,41 @@ class ImageDecoder(nn.Module):
         for projection, tokens in zip(self.fc, stages, strict=True):
             patches = F.normalize(projection(tokens.to(dtype)), dim=-1)
             logits = self.config.logit_scale * patches @ text
-            maps.append(self._upsample(logits.float(), grid).softmax(dim=1))
+            maps.append(self._upsample(logits.float(), grid, formulation).softmax(dim=1))
         return maps
 
     def reference_map(
-        self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        memory_bank: MemoryBank,
+        formulation: Formulation | None = None,
     ) -> Tensor:
         """Distance of every patch to the nearest patch of the references (paper, equation 3).
 
         Published: 1 - mean over stages of the best cosine. Normalised: with d the distance at a
-        stage and n the distance that good parts keep there, r the mean over stages of d / n, the
-        map is r² / (1 + r²): 0 is identical, 0.5 is as far as good parts are among themselves,
-        0.8 is twice as far. With `level_share` w, w times the photo's median of r, at most w, is
-        taken off r before, and nothing below 0 is left.
+        stage and n the distance that good parts keep there, `scale.as_map` of the mean over
+        stages of d / n, `scale.without_level`.
 
         Args:
             stages: patch tokens per stage, each (B, H*W, C).
             grid: patch rows and columns, H and W.
             memory_bank: at least one reference.
+            formulation: as in `anomaly_map`.
 
         Returns:
             (B, map_size, map_size), in [0, 1] when normalised and in [0, 2] when published.
         """
         self._check(stages, grid)
-        if self.config.formulation == "published":
+        if self._is_published(formulation):
             places = grid if memory_bank.fixed_pose else None
             mean = memory_bank.distances(stages, places).mean(dim=0)
         else:
             mean = self._normalised(stages, grid, memory_bank)
-        return self._upsample(mean.unsqueeze(-1), grid).squeeze(1)
+        return self._upsample(mean.unsqueeze(-1), grid, formulation).squeeze(1)
 
     def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
-        """(B, H*W): r² / (1 + r²), see `reference_map`."""
+        """(B, H*W), see `reference_map`."""
         lone = self.config.lone_factor
         if memory_bank.fixed_pose:
             ratio = _ratio(memory_bank, stages, grid) / (lone if memory_bank.stands_alone else 1.0)
@@ -163,14 +177,11 @@ class ImageDecoder(nn.Module):
                 # What differs from every place counts as with a single reference, so that
                 # references which lie alike do not hide what one of them alone would show.
                 ratio = torch.maximum(_ratio(memory_bank, stages, grid), ratio / lone)
-        if self.config.level_share:
-            # A whole part that is wrong lies far everywhere, and must not be taken for light.
-            level = ratio.median(dim=1, keepdim=True).values.clamp(max=MOST_LEVEL)
-            ratio = (ratio - self.config.level_share * level).clamp_min(0.0)
-        squared = ratio.square()
-        return squared / (1.0 + squared)
+        return as_map(without_level(ratio, self.config.level_share))
 
-    def score(self, anomaly_map: Tensor, grid: Grid) -> Tensor:
+    def score(
+        self, anomaly_map: Tensor, grid: Grid, formulation: Formulation | None = None
+    ) -> Tensor:
         """One number for ranking parts, `image_score` of the map.
 
         Between the centres of the outermost patches and the edge a normalised map only repeats
@@ -180,17 +191,24 @@ class ImageDecoder(nn.Module):
         Args:
             anomaly_map: (B, map_size, map_size) from `anomaly_map`.
             grid: patch rows and columns that it was drawn from.
+            formulation: that it was drawn in, as in `anomaly_map`.
 
         Returns:
             (B,), in the range of the map.
         """
-        if self.config.formulation == "normalised":
+        if not self._is_published(formulation):
             side = self.config.map_size
             top, left = (min(side // (2 * cells), (side - 1) // 2) for cells in grid)
             anomaly_map = anomaly_map[:, top : side - top, left : side - left]
         return image_score(anomaly_map)
 
-    def _upsample(self, patches: Tensor, grid: Grid) -> Tensor:
+    def _is_published(self, formulation: Formulation | None) -> bool:
+        wanted = formulation or self.config.formulation
+        if wanted not in get_args(Formulation):
+            raise DecoderError(f"formulation is 'normalised' or 'published', got {wanted!r}")
+        return wanted == "published"
+
+    def _upsample(self, patches: Tensor, grid: Grid, formulation: Formulation | None) -> Tensor:
         """(B, H*W, C) -> (B, C, map_size, map_size), bilinear.
 
         The published code stretches patch centres to the image's edge (align_corners); we keep
@@ -198,7 +216,7 @@ class ImageDecoder(nn.Module):
         """
         planes = rearrange(patches, "b (h w) c -> b c h w", h=grid[0], w=grid[1])
         size = (self.config.map_size, self.config.map_size)
-        published = self.config.formulation == "published"
+        published = self._is_published(formulation)
         return F.interpolate(planes, size=size, mode="bilinear", align_corners=published)
 
     def _check(self, stages: Sequence[Tensor], grid: Grid) -> None:

@@ -9,11 +9,11 @@ measured once. "One inspection" is measured by itself, from the file to the sent
 regions and writes the result.
 
 A further question is one that the language model answers in its own words; what the result itself
-tells takes no time to speak of. It goes on in the conversation: only its own words are new. The
+tells takes no time to speak of. It goes on in the chat: only its own words are new. The
 published code (AnomalyGPT's web demo) encodes the photo and the references again for each
-question, compares them, and reads the whole conversation so far again; "as published" does that in
+question, compares them, and reads the whole chat so far again; "as published" does that in
 the same run, for the same questions, with the references encoded once each (no turned or varied
-copies) and the conversation starting from our map, so that the answers are the same or nearly so.
+copies) and the chat starting from our map, so that the answers are the same or nearly so.
 
 Peak memory is that of a fresh process that loads the model, inspects the photo once and answers
 one further question.
@@ -37,15 +37,15 @@ import torch
 
 from anomalygpt import AnomalyGPT, AnomalyGPTError, GenerationOptions
 from anomalygpt.constants import ANOMALY_QUESTION
-from anomalygpt.errors import ConfigError, ConversationTooLongError, MissingPartError
+from anomalygpt.errors import ConfigError, DialogueTooLongError, MissingPartError
 from anomalygpt.evaluation.provenance import machine, peak_memory_mb
 from anomalygpt.evidence import EncodedPhotos, Evidence
-from anomalygpt.image_io import load_image
-from anomalygpt.language_model import LanguageModel
-from anomalygpt.preprocessing import preprocess
+from anomalygpt.images.preprocessing import preprocess
+from anomalygpt.images.reading import load_image
+from anomalygpt.language.language_model import LanguageModel
 from anomalygpt.progress import with_bar
-from anomalygpt.reference_cache import ReferenceCache
-from anomalygpt.verdict import judge
+from anomalygpt.references.cache import ReferenceCache
+from anomalygpt.verdict import judge, leading_word
 from decoder import DEFAULT_CATEGORY, MemoryBank
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "plate"
@@ -110,7 +110,7 @@ def measure(options: argparse.Namespace) -> str:
     loaded = time.perf_counter() - start
     speech(assistant)
     clock = Clock(assistant.device)
-    assistant.reference_cache = ReferenceCache(None)  # reading them is measured
+    assistant.library.cache = ReferenceCache(None)  # reading them is measured
     with clock("remember"):
         bank = assistant.remember(options.reference)
     once = {"load the model": loaded, "read the references": clock.seconds["remember"][0]}
@@ -167,18 +167,18 @@ def further_questions(
     """The questions in one dialogue, after the first; those that do not fit any more are left out.
 
     Returns:
-        What each took, and (question, answer) of the whole conversation.
+        What each took, and (question, answer) of the whole chat.
     """
     dialogue = assistant.open_dialogue(assistant.examine(assistant.encode([photo]), bank))
     dialogue.ask(ANOMALY_QUESTION)
-    history = [(ANOMALY_QUESTION, dialogue.answer(ANSWER, dialogue.leading_word()))]
+    history = [(ANOMALY_QUESTION, dialogue.answer(ANSWER, leading_word(dialogue)))]
     found = []
     for question in QUESTIONS:
         try:
             with clock(FURTHER):
                 dialogue.ask(question)
-                answer = dialogue.answer(ANSWER, dialogue.leading_word())
-        except ConversationTooLongError:
+                answer = dialogue.answer(ANSWER, leading_word(dialogue))
+        except DialogueTooLongError:
             break
         history.append((question, answer))
         found.append(Exchange(clock.seconds[FURTHER][-1], tokens(assistant, answer)))
@@ -193,7 +193,7 @@ def further_questions_as_published(
     history: Sequence[tuple[str, str]],
     clock: Clock,
 ) -> list[Exchange]:
-    """The questions of a conversation after the first, each with everything before done again.
+    """The questions of a chat after the first, each with everything before done again.
 
     Photos are encoded and compared as published, but what is read starts from our map: so the
     same is said, and as much is written.
@@ -225,14 +225,14 @@ def compare_again(assistant: AnomalyGPT, photo: Path, references: Sequence[Path]
 def answer_again(
     assistant: AnomalyGPT, evidence: Evidence, said: Sequence[tuple[str, str]], question: str
 ) -> str:
-    """Read the conversation so far from its first word, and answer a question."""
+    """Read the chat so far from its first word, and answer a question."""
     template = speech(assistant).template
     whole = template.render([*said, (question, None)])
     # What precedes the first question and follows the last is written by the dialogue itself.
     start = whole.index(said[0][0])
     dialogue = assistant.open_dialogue(evidence)
     dialogue.ask(whole[start : len(whole) - len(template.answer_cue)])
-    return dialogue.answer(ANSWER, dialogue.leading_word())
+    return dialogue.answer(ANSWER, leading_word(dialogue))
 
 
 def tokens(assistant: AnomalyGPT, answer: str) -> int:

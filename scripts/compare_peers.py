@@ -35,12 +35,12 @@ import cv2
 import torch
 
 from anomalygpt import AnomalyGPT, AnomalyGPTError
-from anomalygpt.cli import parse_options
+from anomalygpt.cli.shared import parse_options
 from anomalygpt.data import open_data
 from anomalygpt.errors import ConfigError, DataError
 from anomalygpt.evaluation.protocol import CategoryPlan, plan
 from anomalygpt.evaluation.settings import EvaluationSettings
-from anomalygpt.image_io import write_atomically
+from anomalygpt.files import write_atomically
 from peers.anomalib_models import open_peers
 from peers.ours import Ours
 from peers.plain import PatchCoreStyle, SpadeStyle

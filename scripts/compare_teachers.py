@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +24,16 @@ from torch import Tensor
 from anomalygpt import AnomalyGPT
 from anomalygpt.data import Sample, load_mask, open_data
 from anomalygpt.errors import AnomalyGPTError
-from anomalygpt.evaluation.image_figures import ranking_figures
-from anomalygpt.evaluation.pixel_counts import PixelCounts
+from anomalygpt.evaluation.figures.image_figures import ranking_figures
+from anomalygpt.evaluation.figures.pixel_counts import PixelCounts
 from anomalygpt.evaluation.protocol import Trial, plan
 from anomalygpt.evaluation.settings import EvaluationSettings
-from anomalygpt.preprocessing import ImageGeometry
+from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.progress import with_bar
 from decoder import image_score
+from decoder.config import Formulation
 
-TEACHERS = {
+TEACHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ViT-Tiny": ("vit_tiny_patch16_224", "vit_tiny_patch16_224.safetensors", {}),
     "MobileNetV2": (
         "mobilenetv2_100",
@@ -61,11 +63,11 @@ class Seen:
     def geometries(self) -> list[ImageGeometry]:
         return [geometry for part in self.parts for geometry in part.geometries]
 
-    def maps(self, references: Sequence[Path], formulation: str) -> Tensor:
+    def maps(self, references: Sequence[Path], formulation: Formulation) -> Tensor:
         """(N, 224, 224) against the references."""
-        self.model.set_formulation(formulation)  # type: ignore[arg-type]
-        bank = self.model.remember(list(references))
-        return torch.cat([self.model.examine(part, bank).maps for part in self.parts])
+        bank = self.model.remember(list(references), formulation=formulation)
+        found = [self.model.examine(part, bank, formulation=formulation) for part in self.parts]
+        return torch.cat([each.maps for each in found])
 
 
 def compared(seen: dict[str, Seen], references: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
@@ -109,7 +111,7 @@ def measure(options: argparse.Namespace) -> Rows:
     models = {"embedded": AnomalyGPT.from_pretrained(options.model, device="cpu", map_only=True)}
     for name, (encoder, file, choices) in TEACHERS.items():
         models[name] = AnomalyGPT.from_encoder(
-            encoder, options.teachers / file, options=dict(choices), device="cpu"
+            encoder, options.teachers / file, options=choices, device="cpu"
         )
     rows: Rows = {}
     for each in plans:

@@ -24,12 +24,13 @@ from tqdm import tqdm
 from anomalygpt import AnomalyGPT, AnomalyGPTError
 from anomalygpt.data import Sample, load_mask, open_data
 from anomalygpt.encoders import ImageFeatures
-from anomalygpt.image_io import load_image
+from anomalygpt.images.reading import load_image
 from anomalygpt.training import TrainingArguments
 from anomalygpt.training.checkpoints import existing
 from anomalygpt.training.rows import model_pixels, shrink_mask
 from anomalygpt.training.start import starting_assistant, training_data
 from anomalygpt.training.trainer import ASSISTANT_FOLDER
+from decoder.scale import fused
 
 BATCH = 16
 
@@ -77,9 +78,9 @@ def measured(
     for path in references:
         bank = assistant.remember([path])
         reference_map = assistant.decoder.reference_map(stages, grid, bank)
-        fused = torch.lerp(reference_map, text_map, assistant.decoder.config.text_weight)
+        together = fused(reference_map, text_map, assistant.decoder.config.text_weight)
         yield "reference", float(roc_auc_score(truth, reference_map.flatten().numpy()))
-        yield "fused", float(roc_auc_score(truth, fused.flatten().numpy()))
+        yield "fused", float(roc_auc_score(truth, together.flatten().numpy()))
 
 
 @torch.inference_mode()
@@ -93,7 +94,9 @@ def main() -> int:
     data = open_data(Path(arguments.data), arguments.layout, [options.category])
     samples = [s for s in data.select(split="test") if s.masks or not s.is_anomalous]
     normal = training_data(arguments).normal_photos[options.category]
-    chosen = [normal[np.random.default_rng(seed).integers(len(normal))] for seed in options.seeds]
+    chosen = [
+        normal[int(np.random.default_rng(seed).integers(len(normal)))] for seed in options.seeds
+    ]
     before = starting_assistant(arguments, torch.device("cpu"))
     after = AnomalyGPT.from_pretrained(options.run / ASSISTANT_FOLDER, device="cpu", map_only=True)
     features = encoded(after, samples)

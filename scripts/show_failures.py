@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.visualization import overlay
+from anomalygpt.results.pictures import overlay
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PANEL, COLUMNS = (360, 270), 3

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from anomalygpt.errors import AnomalyGPTError, DataError
-from anomalygpt.image_io import load_image
 from anomalygpt.images.listing import list_images
+from anomalygpt.images.reading import load_image
 from anomalygpt.progress import with_bar
 from simulation import rotations_and_flips
 

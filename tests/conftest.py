@@ -1,7 +1,5 @@
 """Fixtures that tests of several rooms share."""
 
-# ruff: noqa: E402 - what is set first holds while the rest is loaded
-
 from __future__ import annotations
 
 import gc
@@ -14,13 +12,18 @@ from pathlib import Path
 # Before torch is imported, and for every process that a test starts: for models this small more
 # threads only wait for each other, the more the more tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# As the command line does: less looking for circles of objects, of which libraries make few.
-gc.set_threshold(100_000, 50, 50)
 
 import hypothesis
 import pytest
 import torch
 from torch import Tensor
+
+from anomalygpt.cli.main import SELDOM
+
+# As the command line does: less looking for circles of objects, of which libraries make few.
+gc.set_threshold(*SELDOM)
+
+pytest_plugins = ("tests.small_trainings", "tests.small_evaluations")
 
 # A test neither reads what the person at this machine has kept, nor leaves anything there.
 os.environ["ANOMALYGPT_CACHE"] = "off"

@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 
 _IMPORTED = [
-    "anomalygpt.commands",
+    "anomalygpt.cli.inspect",
     "anomalygpt.encoders.compact",
-    "anomalygpt.language_model_loading",
+    "anomalygpt.language.loading",
     "anomalygpt.pretrained",
-    "anomalygpt.terminal",
+    "anomalygpt.cli.chat",
     "anomalygpt.training.trainer",
     "transformers.convert_slow_tokenizer",
     "transformers.models.llama.modeling_llama",

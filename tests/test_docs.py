@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from anomalygpt.cli import build_parser
+from anomalygpt.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

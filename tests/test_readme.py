@@ -18,7 +18,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from anomalygpt.cli import build_parser, main
+from anomalygpt.cli import main
+from anomalygpt.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -54,13 +54,12 @@ from anomalygpt.checkpoints.writer import (
     cast,
     parse_dtype,
     progress_bar,
-    require_vacant,
-    staged_folder,
     write_json,
     write_shards,
 )
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig, LanguageModelConfig
 from anomalygpt.errors import CheckpointError, ConfigError
+from anomalygpt.files import require_vacant, staged_folder
 from decoder.config import DecoderConfig
 from prompt_learner.config import PromptLearnerConfig
 

@@ -1,7 +1,7 @@
 """Which language model a folder holds, as far as its files show, and whether it is Vicuna v0.
 
 PandaGPT's and AnomalyGPT's parts were trained beside Vicuna v0 and its way of writing
-conversations down. LLaMA and the later Vicunas have the same shapes, so that nothing else fails.
+dialogues down. LLaMA and the later Vicunas have the same shapes, so that nothing else fails.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def recognised(model: LlamaFolder, base: LlamaFolder | None = None) -> list[str]
     lines = [f"language model: {_kind(words, named, base, bool(doubts))}"]
     if doubts:
         lines.append(
-            f"warning: this does not look like Vicuna v0 ({'; '.join(doubts)}), but conversations "
+            f"warning: this does not look like Vicuna v0 ({'; '.join(doubts)}), but dialogues "
             "are written down as Vicuna v0 read them: answers will be poor; convert again with "
             f"LLaMA and vicuna-7b-delta-v0, which has {VICUNA_V0_WORDS:,} words"
         )

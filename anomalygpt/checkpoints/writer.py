@@ -10,14 +10,11 @@ import errno
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
@@ -27,6 +24,7 @@ from tqdm import tqdm
 
 from anomalygpt.checkpoints.readers import INDEX_SUFFIX, byte_count
 from anomalygpt.errors import CheckpointError, ConfigError, OutputError
+from anomalygpt.files import share_with_readers, staged_folder
 
 MAX_SHARD_SIZE = 2 * 1024**3
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -157,16 +155,6 @@ def _write_file(entries: Iterable[Entry], path: Path, bar: tqdm | None) -> None:
     share_with_readers(path.parent)
 
 
-def share_with_readers(folder: Path) -> None:
-    """Give weight files the mode of any new file; safetensors lets only their owner read them."""
-    probe = folder / f".{uuid4().hex}"
-    probe.touch()
-    mode = probe.stat().st_mode
-    probe.unlink()
-    for path in folder.rglob("*.safetensors"):
-        path.chmod(mode)
-
-
 def save_module(
     module_or_state: nn.Module | Mapping[str, Tensor],
     path: Path,
@@ -215,90 +203,6 @@ def _files_of(path: Path) -> Iterator[Path]:
         for file in path.parent.iterdir():
             if file in (path, index) or shards.fullmatch(file.name):
                 yield file
-
-
-@contextmanager
-def staged_folder(output: Path, needed: int, files: bool = False) -> Iterator[Path]:
-    """A folder beside `output` that takes its name when the block ends well.
-
-    Args:
-        output: the final place; it must be free, or an empty folder.
-        needed: bytes that will be written.
-        files: the block itself moves the files beside `output`; no folder takes its name.
-
-    Raises:
-        OutputError: the place is taken, the disk is full, or writing is not permitted. Whatever
-            ends the block, Ctrl-C too, nothing half-written stays.
-    """
-    output = output.expanduser().resolve()
-    staging = output.with_name(f".{output.name}.partial-{uuid4().hex[:8]}")
-    try:
-        if not files:
-            require_vacant(output)
-        require_space(output, needed)
-        staging.mkdir(parents=True)
-        yield staging
-        if not files:
-            if output.exists():
-                output.rmdir()
-            staging.rename(output)
-    except OSError as error:
-        raise output_error(output, needed, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def require_vacant(output: Path) -> None:
-    """Refuse to overwrite.
-
-    Raises:
-        OutputError: there is a file, or a folder that holds something.
-    """
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise OutputError(f"{output} is not empty; choose another folder or empty it first")
-    elif output.exists() or output.is_symlink():
-        raise OutputError(f"{output} is a file; choose another name for the output folder")
-
-
-def require_space(output: Path, needed: int) -> None:
-    """Refuse to begin what cannot end well.
-
-    Raises:
-        OutputError: the disk has fewer than `needed` bytes left.
-    """
-    free = free_space(output)
-    if free < needed:
-        raise OutputError(
-            f"{output} needs {gigabytes(needed)}, but only {gigabytes(free)} are free; "
-            "make room or choose another disk"
-        )
-
-
-def free_space(path: Path) -> int:
-    """Bytes free where `path` is or would be."""
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    return shutil.disk_usage(existing).free
-
-
-def output_error(output: Path, needed: int, error: OSError) -> OutputError:
-    """What an error of the operating system means for the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(
-            f"the disk is full: {output} needs {gigabytes(needed)}, "
-            f"{gigabytes(free_space(output))} are free; make room or choose another disk"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{output} cannot be written: no permission; choose another folder")
-    return OutputError(f"{output} cannot be written: {error.strerror or error}")
-
-
-def gigabytes(size: int) -> str:
-    """A byte count for a person."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"
 
 
 def progress_bar(total: int, shown: bool) -> tqdm:

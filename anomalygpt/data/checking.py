@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from anomalygpt.data.files import folder_name, hash_file
+from anomalygpt.data.files import folder_name
 from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
 from anomalygpt.data.left_out import more_pages, strangers
@@ -26,8 +26,8 @@ from anomalygpt.data.report import CheckReport, count_samples
 from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.data.trees import category_folders
 from anomalygpt.errors import DataError, ImageError
-from anomalygpt.files import shown
-from anomalygpt.image_io import load_image
+from anomalygpt.files import hash_file, shown
+from anomalygpt.images.reading import load_image
 
 Item = TypeVar("Item")
 Progress: TypeAlias = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -97,10 +97,10 @@ def _report(
     layout: str,
     samples: Sequence[Sample],
     findings: Iterable[Finding],
-    conversations: int | None = None,
+    dialogues: int | None = None,
 ) -> CheckReport:
     ordered = sorted(findings, key=lambda finding: finding.severity == "warning")
-    return CheckReport(root, layout, count_samples(samples), conversations, tuple(ordered))
+    return CheckReport(root, layout, count_samples(samples), dialogues, tuple(ordered))
 
 
 def _in_threads(look: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[Any]:
@@ -314,13 +314,13 @@ def _unlike_references(looked: Sequence[_Looked]) -> Iterator[Finding]:
             )
 
 
-# --- conversations -------------------------------------------------------------------------------
+# --- dialogues -------------------------------------------------------------------------------
 
 
 def _check_instructions(root: Path, progress: Progress) -> CheckReport:
     path = find_json(root)
     if path is None:
-        raise DataError(f"{shown(root)} holds no conversations; give their folder")
+        raise DataError(f"{shown(root)} holds no dialogues; give their folder")
     findings, usable = [], []
     for number, entry in enumerate(read_entries(path), 1):
         instruction = read_entry(entry, path.parent / IMAGES)
@@ -331,9 +331,9 @@ def _check_instructions(root: Path, progress: Progress) -> CheckReport:
             Finding(
                 "error",
                 path,
-                "conversations that cannot be used",
+                "dialogues that cannot be used",
                 "correct them or take them out",
-                f"conversation {number}: {instruction}",
+                f"dialogue {number}: {instruction}",
             )
         )
     images = sorted({instruction.image for instruction in usable})
@@ -343,7 +343,7 @@ def _check_instructions(root: Path, progress: Progress) -> CheckReport:
             broken[image] = error
             findings.append(Finding("error", image, "pictures that cannot be used", _RENEW, error))
     if not usable and not findings:
-        findings.append(Finding("error", path, "no conversation", "download it again"))
+        findings.append(Finding("error", path, "no dialogue", "download it again"))
     count = sum(instruction.image not in broken for instruction in usable)
     base = path.parent if root == path else root
     return _report(base, "instructions", (), findings, count)

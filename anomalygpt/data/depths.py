@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from anomalygpt.data.samples import Sample
-from anomalygpt.image_io import common_bit_depth
+from anomalygpt.images.reading import common_bit_depth
 
 
 def bit_depths(samples: Iterable[Sample], bit_depth: int | None = None) -> dict[Path, int]:

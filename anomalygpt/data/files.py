@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Collection
@@ -11,12 +10,9 @@ from pathlib import Path
 from anomalygpt.errors import DataError
 from anomalygpt.files import shown
 from anomalygpt.images.listing import is_photo, is_result
-from anomalygpt.images.pages import split_page
 
 # Left behind by desktops and archives.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-
-_CHUNK = 1 << 20
 
 
 def entries(folder: Path) -> list[Path]:
@@ -89,22 +85,3 @@ def folder_name(folder: Path) -> str:
 def name_key(name: str) -> str:
     """A name to compare with: some systems write "ü" as one sign and some as two."""
     return unicodedata.normalize("NFC", name)
-
-
-def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits; pages of a file differ.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    file_path, page = split_page(Path(path))
-    digest = hashlib.sha256(f"#{page}".encode() if page else b"")
-    try:
-        with file_path.open("rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(
-            f"{shown(path)} cannot be read: {error.strerror}; check the path and its access rights"
-        ) from None
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Conversations about pictures, as PandaGPT published them: one JSON file and a folder of images.
+"""Dialogues about pictures, as PandaGPT published them: one JSON file and a folder of images.
 
 The file is a list of {"image_name": …, "conversation": [{"from": "human", "value": …}, {"from":
 "gpt", "value": …}, …]}; an image name without a suffix means .jpg.
@@ -28,7 +28,7 @@ _PICTURE_MARKS = re.compile(r"<image>|<Img>\s*<ImageHere>\s*</Img>|<ImageHere>",
 
 @dataclass(frozen=True)
 class Instruction:
-    """A conversation about a picture.
+    """A dialogue about a picture.
 
     Attributes:
         image: the picture.
@@ -45,10 +45,10 @@ def open_instructions(root: str | Path, limit: int | None = None) -> list[Instru
     Args:
         root: the folder with `pandagpt4_visual_instruction_data.json` and `images/`, or that
             file, or another JSON file of this form beside `images/`.
-        limit: read only that many conversations, from the first on.
+        limit: read only that many dialogues, from the first on.
 
     Raises:
-        DataError: the file is missing or broken, a conversation does not alternate between human
+        DataError: the file is missing or broken, a dialogue does not alternate between human
             and gpt or has empty texts, or its picture is not there.
     """
     path = find_json(Path(root))
@@ -62,17 +62,17 @@ def open_instructions(root: str | Path, limit: int | None = None) -> list[Instru
         problem = instruction if isinstance(instruction, str) else _missing(instruction)
         if isinstance(instruction, str) or problem:
             raise DataError(
-                f"{shown(path)}, conversation {number}: {problem}; correct it or take it out, "
+                f"{shown(path)}, dialogue {number}: {problem}; correct it or take it out, "
                 "`anomalygpt data check` lists all of them"
             )
         found.append(instruction)
     if not found:
-        raise DataError(f"{shown(path)} holds no conversation; download it again")
+        raise DataError(f"{shown(path)} holds no dialogue; download it again")
     return found
 
 
 def find_json(root: Path) -> Path | None:
-    """The file of conversations that a path means; None where there is none."""
+    """The file of dialogues that a path means; None where there is none."""
     if is_file(root) and root.suffix.lower() == ".json":
         return root
     path = root / JSON_NAME
@@ -93,13 +93,13 @@ def read_entries(path: Path) -> list[Any]:
         ) from None
     if not isinstance(entries, list):
         raise DataError(
-            f"{shown(path)} holds a {type(entries).__name__}; expected a list of conversations"
+            f"{shown(path)} holds a {type(entries).__name__}; expected a list of dialogues"
         )
     return entries
 
 
 def read_entry(entry: object, images: Path) -> Instruction | str:
-    """A conversation, or in words what is wrong with it."""
+    """A dialogue, or in words what is wrong with it."""
     if not isinstance(entry, dict) or not {"image_name", "conversation"} <= set(entry):
         return "image_name or conversation is missing"
     name, turns = entry["image_name"], entry["conversation"]

@@ -73,7 +73,7 @@ def open_data(
     reader = LAYOUTS[layout].read
     if reader is None:
         raise DataError(
-            f"{shown(root)} holds conversations ({JSON_NAME}), not photos of parts; "
+            f"{shown(root)} holds dialogues ({JSON_NAME}), not photos of parts; "
             "read it with open_instructions"
         )
     reading = reader(root, categories)

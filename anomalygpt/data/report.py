@@ -44,14 +44,14 @@ class CheckReport:
         root: its folder.
         layout: one of `LAYOUTS`.
         counts: photos per category, sorted; () for instruction data.
-        conversations: number of usable conversations; None for photos of parts.
+        dialogues: number of usable dialogues; None for photos of parts.
         findings: errors first.
     """
 
     root: Path
     layout: str
     counts: tuple[CategoryCount, ...]
-    conversations: int | None
+    dialogues: int | None
     findings: tuple[Finding, ...]
 
     @property
@@ -77,7 +77,7 @@ class CheckReport:
                 "root": str(self.root),
                 "layout": self.layout,
                 "categories": [asdict(count) for count in self.counts],
-                "conversations": self.conversations,
+                "conversations": self.dialogues,
                 "findings": [
                     {**asdict(finding), "path": self._relative(finding.path)}
                     for finding in self.findings
@@ -105,8 +105,8 @@ class CheckReport:
         return f"ready for training: {'yes' if self.is_ready else 'no'}{found}"
 
     def _contents(self) -> str:
-        if self.conversations is not None:
-            return f"{self.conversations} conversations"
+        if self.dialogues is not None:
+            return f"{self.dialogues} dialogues"
         return _table(self.counts)
 
     def _group(self, group: Sequence[Finding]) -> str:

@@ -6,9 +6,7 @@ where it is looked at.
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import json
 import math
 import os
 import platform
@@ -20,12 +18,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anomalygpt
 from anomalygpt.doctor.findings import Findings, free_of, gigabytes, one_line
-from anomalygpt.doctor.report import report
 from anomalygpt.errors import AnomalyGPTError, CheckpointError
-from anomalygpt.examples import beside_package
+from anomalygpt.presets import PACKAGE, PRESETS, beside_package
 from anomalygpt.proxies import proxies, unusable_proxy
+from anomalygpt.version import __version__
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -39,16 +36,6 @@ PROGRAM_BYTES = 1_100_000_000
 LEAST_DISK_BYTES = 1_000_000_000
 
 REINSTALL = "`pip install --upgrade --force-reinstall anomalygpt`"
-
-
-def run(options: argparse.Namespace) -> int:
-    """`anomalygpt doctor`: 0 all is fine, 1 something is doubtful, 2 the model is broken."""
-    findings = examine(options.model, options.examples, options.device, thorough=options.thorough)
-    if options.json:
-        print(json.dumps(findings.to_dict(), allow_nan=False))
-    else:
-        print("\n".join(report(findings)))
-    return findings.status
 
 
 def examine(
@@ -86,8 +73,8 @@ def _look_at_packages(findings: Findings) -> None:
     optional: dict[str, str] = {}
     findings.sections["versions"] = {
         "python": platform.python_version(),
-        "anomalygpt": anomalygpt.__version__,
-        "folder": str(Path(anomalygpt.__file__).parent),
+        "anomalygpt": __version__,
+        "folder": str(PACKAGE),
         "packages": versions,
         "optional": optional,
     }
@@ -176,8 +163,12 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def memory() -> tuple[int | None, int | None]:
-    """Total and free memory in bytes, within the limit of a container; None where unknown."""
+def memory(limits: Path = Path("/sys/fs/cgroup")) -> tuple[int | None, int | None]:
+    """Total and free memory in bytes, within the limit of a container; None where unknown.
+
+    Args:
+        limits: where the system keeps the limits of this process.
+    """
     try:
         # accelerate brings it; it has no types.
         state = importlib.import_module("psutil").virtual_memory()
@@ -188,15 +179,15 @@ def memory() -> tuple[int | None, int | None]:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        most, taken = _number(limit), _number(used)
+        most, taken = _number(limits / limit), _number(limits / used)
         if most is not None and taken is not None and most < total:
             total, free = most, min(free, max(0, most - taken))
     return total, free
 
 
-def _number(name: str) -> int | None:
+def _number(file: Path) -> int | None:
     try:
-        return int(Path("/sys/fs/cgroup", name).read_text())
+        return int(file.read_text())
     except (OSError, ValueError):  # "max" stands for no limit
         return None
 
@@ -241,7 +232,7 @@ def _look_at_proxies(findings: Findings) -> None:
 def _look_at_models(findings: Findings, model: str) -> Path | None:
     """The presets and the model in question; returns the latter's folder if it is there."""
     try:
-        from anomalygpt.pretrained import PRESETS, assistant_folder
+        from anomalygpt.pretrained import assistant_folder
     except Exception as error:  # a broken installation raises nearly anything
         findings.faults.append(f"the program cannot start ({one_line(error)}); {REINSTALL}")
         return None
@@ -330,7 +321,7 @@ def _look_at_answers(findings: Findings, question: _Question) -> None:
     findings.sections["known_answers"] = found
     model = question.model
     try:
-        from anomalygpt.known_answers import load_known_answers, some_of
+        from anomalygpt.doctor.known_answers import load_known_answers, some_of
 
         known = load_known_answers(question.folder)
         # Answers were recorded with float32; half precision moves them by more than a fault does.
@@ -357,25 +348,23 @@ def _look_at_answers(findings: Findings, question: _Question) -> None:
 
 
 def _load(model: str, device: str, dtype: str) -> AnomalyGPT:
-    from anomalygpt.pretrained import load_assistant
-    from anomalygpt.reference_cache import ReferenceCache
+    from anomalygpt.model import AnomalyGPT
+    from anomalygpt.references.cache import ReferenceCache
 
-    assistant = load_assistant(model, device=device, dtype=dtype)
+    assistant = AnomalyGPT.from_pretrained(model, device=device, dtype=dtype)
     # What this machine works out is examined, not what it kept from an earlier run.
-    assistant.reference_cache = ReferenceCache(None)
+    assistant.library.cache = ReferenceCache(None)
     return assistant
 
 
 def _mend(model: str) -> str:
-    from anomalygpt.pretrained import PRESETS
-
     return REINSTALL if model in PRESETS else f"copy or convert {model} again"
 
 
 def _compare(
     findings: Findings, assistant: AnomalyGPT, known: Sequence[Mapping[str, Any]], examples: Path
 ) -> None:
-    from anomalygpt.known_answers import ask_again, unusable_photos
+    from anomalygpt.doctor.known_answers import ask_again, unusable_photos
 
     found = findings.sections["known_answers"]
     found["examples"] = str(examples)
@@ -405,7 +394,7 @@ def _compare(
 def _differences(
     expected: Mapping[str, Any], answer: Mapping[str, Any] | AnomalyGPTError
 ) -> list[str]:
-    from anomalygpt.known_answers import differences
+    from anomalygpt.doctor.known_answers import differences
 
     if isinstance(answer, AnomalyGPTError):  # damaged weights give no finite numbers
         return [one_line(answer)]

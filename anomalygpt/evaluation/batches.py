@@ -14,8 +14,8 @@ from PIL import Image
 
 from anomalygpt.data import Sample, load_mask
 from anomalygpt.errors import DataError, ImageError
-from anomalygpt.evaluation.places import defect_places
-from anomalygpt.image_io import try_load
+from anomalygpt.evaluation.figures.places import defect_places
+from anomalygpt.images.reading import try_load
 
 # Cells of the defects, one for each, and all cells with a defect pixel.
 Places: TypeAlias = "tuple[list[str], set[str]]"

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from anomalygpt.evaluation.batches import LoadedBatch
+from anomalygpt.evaluation.figures.pixel_counts import PixelCounts
 from anomalygpt.evaluation.measuring import Measuring, Said
-from anomalygpt.evaluation.pixel_counts import PixelCounts
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
 from anomalygpt.evaluation.references import References, ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind

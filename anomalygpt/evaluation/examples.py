@@ -10,8 +10,8 @@ from anomalygpt.evaluation.category import CategoryRun
 from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.protocol import CategoryPlan
 from anomalygpt.evaluation.state import Record
-from anomalygpt.image_io import load_image
-from anomalygpt.visualization import overlay, save_image
+from anomalygpt.images.reading import load_image
+from anomalygpt.results.pictures import overlay, save_image
 
 FOLDER = "examples"
 MISS, FALSE_ALARM = "miss", "false alarm"
@@ -86,11 +86,9 @@ def _draw(
     references = measured.references(image, record["shots"], record["seed"])
     photo = load_image(image, measured.depths.get(image))
     encoded = measuring.assistant.encode([photo])
-    kind, evidence = next(measuring.evidence(encoded, references, plan.category))
-    said = record["said"]
-    probability = None if said is None else float(said)
-    inspection = evidence.inspection(0, measuring.assistant.card, probability=probability)
-    picture = overlay(photo, inspection, max_side=_SIDE, stretch=kind == "published")
+    _, evidence = next(measuring.evidence(encoded, references, plan.category))
+    inspection = evidence.inspection(0, measuring.assistant.card, is_anomalous=record["said"])
+    picture = overlay(photo, inspection, max_side=_SIDE)
     save_image(picture, path, is_result=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -15,13 +14,15 @@ from PIL import Image
 
 from anomalygpt.data import Sample
 from anomalygpt.errors import ConfigError, DeviceError
-from anomalygpt.evaluation.places import places_in
+from anomalygpt.evaluation.figures.threshold import reference_threshold
 from anomalygpt.evaluation.references import ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
-from anomalygpt.evaluation.threshold import reference_threshold
 from anomalygpt.evidence import EncodedPhotos, Evidence
-from anomalygpt.generation import VERDICT_OPTIONS
-from anomalygpt.model import AnomalyGPT, Prompts
+from anomalygpt.language.generation import VERDICT_OPTIONS
+from anomalygpt.language.speaking import Prompts
+from anomalygpt.model import AnomalyGPT
+from anomalygpt.verdict import says_yes
+from simulation.dialogues.english.reading import places_in
 
 Seconds: TypeAlias = "dict[str, list[tuple[int, float]]]"
 
@@ -116,8 +117,9 @@ class Measuring:
         """
         for kind in self.maps:
             with self.timed(f"map, {_count(len(references.names))}", len(photos)):
-                drawing = _in_formulation(self.assistant, kind)
-                evidence = drawing.examine(photos, references.banks[kind], category=category)
+                evidence = self.assistant.examine(
+                    photos, references.banks[kind], category=category, formulation=kind
+                )
             if not evidence.maps.isfinite().all():
                 raise DeviceError(
                     f"a map of {photos.names[0]} or of the photos after it holds NaN or infinite "
@@ -132,8 +134,7 @@ class Measuring:
         nobody asks for it, or without references."""
         if THRESHOLD not in self.verdicts:
             return None
-        drawing = _in_formulation(self.assistant, kind)
-        return reference_threshold(drawing, references, grid, category)
+        return reference_threshold(self.assistant, references, grid, category, kind)
 
     def said(
         self, evidence: Evidence, samples: Sequence[Sample], threshold: float | None
@@ -172,10 +173,10 @@ class Measuring:
             return [Said(THRESHOLD, None) for _ in samples]
         said = []
         for row, (sample, score) in enumerate(zip(samples, evidence.scores.tolist(), strict=True)):
-            yes = score > threshold
+            yes = says_yes(score, threshold)
             named: set[str] = set()
             if yes and sample.masks:  # places are compared with masks alone
-                found = evidence.inspection(row, self.assistant.card, probability=1.0)
+                found = evidence.inspection(row, self.assistant.card, is_anomalous=True)
                 named = {region.location for region in found.regions}
             said.append(Said(THRESHOLD, yes, threshold=threshold, named=tuple(sorted(named))))
         return said
@@ -188,18 +189,6 @@ class Measuring:
         if self.assistant.device.type == "cuda":
             torch.cuda.synchronize(self.assistant.device)
         self.seconds.setdefault(stage, []).append((photos, time.perf_counter() - begun))
-
-
-def _in_formulation(assistant: AnomalyGPT, kind: MapKind) -> AnomalyGPT:
-    """The same assistant, all weights shared, that draws maps in a formulation.
-
-    The given one stays as it is, for others may be using it.
-    """
-    twin = copy(assistant)
-    twin._modules = dict(assistant._modules)
-    twin.decoder = copy(assistant.decoder)
-    twin.set_formulation(kind)
-    return twin
 
 
 def _count(references: int) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalygpt.data import InspectionData, Sample, hash_file
+from anomalygpt.data import InspectionData, Sample
 from anomalygpt.errors import DataError
 from anomalygpt.evaluation.settings import EvaluationSettings
-from anomalygpt.files import shown
+from anomalygpt.files import hash_file, shown
 from anomalygpt.progress import with_bar
 
 _NAMED_DUPLICATES = 5

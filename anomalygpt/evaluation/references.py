@@ -11,7 +11,8 @@ from anomalygpt.evaluation.protocol import CategoryPlan, Trial
 from anomalygpt.evaluation.settings import MapKind
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
-from anomalygpt.references import ReferenceViews, turns_of_each
+from anomalygpt.references.encoded import EncodedReference
+from anomalygpt.references.library import FileBanks, add_to
 from decoder import MemoryBank
 
 
@@ -23,12 +24,12 @@ class ReferenceSet:
         names: files of the references; () without any.
         banks: what photos are compared with, by formulation of the map: they keep other numbers of
             turned copies.
-        views: what each reference gave; the photo as it is comes first.
+        encoded: what each reference gave.
     """
 
     names: Sequence[str]
     banks: Mapping[MapKind, MemoryBank]
-    views: Sequence[ReferenceViews]
+    encoded: Sequence[EncodedReference]
 
 
 class References:
@@ -49,13 +50,14 @@ class References:
         depths: Mapping[Path, int] | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
-        self._assistant = assistant
         self._maps = maps
-        self._rotations = rotations
-        self._flips = flips
-        self._fixed_pose = fixed_pose
-        self._depths = depths or {}
-        self._views: dict[tuple[Path, int], ReferenceViews | None] = {}
+        self._files = FileBanks(
+            assistant.library.in_memory(),
+            rotations=rotations,
+            flips=flips,
+            fixed_pose=fixed_pose,
+            depths=depths or {},
+        )
 
     def sets(self, plan: CategoryPlan) -> list[ReferenceSet]:
         """The references of every trial.
@@ -78,16 +80,12 @@ class References:
     def single(self, path: Path) -> ReferenceSet | None:
         """One reference, not kept; None where it cannot be read."""
         found = self._filled([path])
-        self._views.clear()
+        self._files.library.forget()
         return found
 
     def _turns(self, shots: int) -> dict[MapKind, int]:
         """Turned copies of each reference, the photo itself included, for each map."""
-        if self._fixed_pose:
-            return dict.fromkeys(self._maps, 1)
-        return {
-            kind: self._rotations or turns_of_each(shots, formulation=kind) for kind in self._maps
-        }
+        return {kind: self._files.turns(shots, kind) for kind in self._maps}
 
     def _set(self, category: str, trial: Trial) -> ReferenceSet:
         readable: list[Path] = []
@@ -110,41 +108,26 @@ class References:
     def _filled(self, paths: Sequence[Path]) -> ReferenceSet | None:
         banks: dict[int, MemoryBank] = {}
         turns_of = self._turns(len(paths))
-        own: list[ReferenceViews] = []
+        own: list[EncodedReference] = []
         for turns in dict.fromkeys(turns_of.values()):
-            bank = MemoryBank(self._assistant.encoder_id, fixed_pose=self._fixed_pose)
-            banks[turns] = bank
+            bank = banks[turns] = self._files.library.new_bank(fixed_pose=self._files.fixed_pose)
             own = []
             for path in paths:
-                views = self._of(path, turns)
-                if views is None:
+                found = self._of(path, turns)
+                if found is None:
                     return None
-                own.append(views)
-                bank.add(views[0], name=str(path), varied=views[1])
+                mark, reference = found
+                add_to(bank, reference, str(path), mark)
+                own.append(reference)
         names = [str(path) for path in paths]
         return ReferenceSet(names, {kind: banks[t] for kind, t in turns_of.items()}, own)
 
-    def _of(self, path: Path, turns: int) -> ReferenceViews | None:
-        """Views of a reference, encoded once."""
-        if (path, turns) not in self._views:
-            self._views[path, turns] = self._first_of_more(path, turns) or self._read(path, turns)
-        return self._views[path, turns]
-
-    def _first_of_more(self, path: Path, turns: int) -> ReferenceViews | None:
-        """The photo as it is, where it was encoded together with turned copies."""
-        if turns > 1 or self._flips:
+    def _of(self, path: Path, turns: int) -> tuple[str, EncodedReference] | None:
+        """A reference, encoded once; None where it cannot be read."""
+        if str(path) in self.skipped:
             return None
-        known = [views for (other, _), views in self._views.items() if other == path]
-        if not known or known[0] is None:
-            return None
-        stages, varied = known[0]
-        return tuple(stage[:1] for stage in stages), varied
-
-    def _read(self, path: Path, turns: int) -> ReferenceViews | None:
         try:
-            return self._assistant.reference_views(
-                path, turns, self._flips, self._fixed_pose, bit_depth=self._depths.get(path)
-            )
+            return self._files.encoded(path, turns)
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

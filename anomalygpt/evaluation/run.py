@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +24,10 @@ from anomalygpt.evaluation.batches import load_batches
 from anomalygpt.evaluation.category import CategoryRun
 from anomalygpt.evaluation.examples import FOLDER as EXAMPLES
 from anomalygpt.evaluation.examples import worst_examples
-from anomalygpt.evaluation.files import REPORTS, read_results, write_results
 from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.protocol import (
     CategoryPlan,
+    Seen,
     hash_files,
     plan,
     refuse_seen,
@@ -37,10 +35,12 @@ from anomalygpt.evaluation.protocol import (
     without,
 )
 from anomalygpt.evaluation.provenance import model_hash
+from anomalygpt.evaluation.reports.files import REPORTS, read_results, write_results
 from anomalygpt.evaluation.settings import EvaluationSettings
 from anomalygpt.evaluation.state import CategoryState
 from anomalygpt.evaluation.summary import assemble
-from anomalygpt.image_io import write_atomically
+from anomalygpt.files import write_atomically
+from anomalygpt.interruptions import stopping
 from anomalygpt.progress import with_bar
 
 if TYPE_CHECKING:
@@ -83,24 +83,15 @@ def evaluate(
     folder = Path(output)
     measuring = Measuring.of(assistant, settings)
     data = open_data(settings.data, settings.dataset, settings.categories)
-    plans = plan(data, settings)
     hashes = hash_files(data)
-    seen = seen_photos(data, plans, hashes, assistant.training_photos)
-    if not settings.leave_out_seen:
-        refuse_seen(seen)
-    plans = without(plans, frozenset(each.image for each in seen))
+    plans, seen = _plans(data, settings, hashes, assistant.training_photos)
     weights = model_hash(assistant)
     mark = _mark(settings, weights, assistant, data, hashes)
     finished = _begin(folder, mark)
     if finished is not None:
         return finished
-    states: dict[str, CategoryState] = {}
     depths = bit_depths(data.samples, settings.bit_depth)
-    with _stopping_after_a_batch() as stop:
-        work = _photos(measuring, settings, plans, depths, folder, states, stop)
-        for _ in with_bar(work, sum(len(each.samples) for each in plans), "photos"):
-            pass
-    _check_measured(states, folder)
+    states = _measured(measuring, settings, plans, depths, folder)
     training = {hashes.get(sample.image) for sample in data.select(split="train")}
     results, photos = assemble(
         measuring,
@@ -120,6 +111,37 @@ def evaluate(
     write_results(results, photos, folder)
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)
     return json.loads(json.dumps(results))  # as a later call would read it
+
+
+def _plans(
+    data: InspectionData,
+    settings: EvaluationSettings,
+    hashes: dict[Path, str | None],
+    trained_on: frozenset[str],
+) -> tuple[list[CategoryPlan], list[Seen]]:
+    """What is measured, and which photos are left out of it."""
+    plans = plan(data, settings)
+    seen = seen_photos(data, plans, hashes, trained_on)
+    if not settings.leave_out_seen:
+        refuse_seen(seen)
+    return without(plans, frozenset(each.image for each in seen)), seen
+
+
+def _measured(
+    measuring: Measuring,
+    settings: EvaluationSettings,
+    plans: Sequence[CategoryPlan],
+    depths: Mapping[Path, int],
+    folder: Path,
+) -> dict[str, CategoryState]:
+    """What was found on every photo, by category."""
+    states: dict[str, CategoryState] = {}
+    with stopping() as stop:
+        work = _photos(measuring, settings, plans, depths, folder, states, stop)
+        for _ in with_bar(work, sum(len(each.samples) for each in plans), "photos"):
+            pass
+    _check_measured(states, folder)
+    return states
 
 
 def _photos(
@@ -246,24 +268,3 @@ def _check_complete(folder: Path) -> None:
             f"{folder} holds the results, but no {missing[0]} any more; remove the folder to "
             "measure again, or name another one"
         )
-
-
-@contextmanager
-def _stopping_after_a_batch() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals come to the main thread alone
-        return
-
-    def on_signal(number: int, frame: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    former = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)

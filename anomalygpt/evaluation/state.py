@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from anomalygpt.errors import OutputError
-from anomalygpt.evaluation.pixel_counts import PixelCounts
-from anomalygpt.image_io import write_atomically
+from anomalygpt.evaluation.figures.pixel_counts import PixelCounts
+from anomalygpt.files import write_atomically
 
 Record = dict[str, Any]
 

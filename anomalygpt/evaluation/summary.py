@@ -11,17 +11,17 @@ import numpy as np
 
 from anomalygpt.data import InspectionData
 from anomalygpt.evaluation.category import reading_of
-from anomalygpt.evaluation.figures import FIGURES, Figures
-from anomalygpt.evaluation.image_figures import (
+from anomalygpt.evaluation.figures.figures import FIGURES, Figures
+from anomalygpt.evaluation.figures.image_figures import (
     probability_figures,
     ranking_figures,
     verdict_figures,
 )
+from anomalygpt.evaluation.figures.places import place_figures
 from anomalygpt.evaluation.measuring import Measuring
-from anomalygpt.evaluation.places import place_figures
 from anomalygpt.evaluation.protocol import CategoryPlan
 from anomalygpt.evaluation.provenance import latency_ms, machine, peak_memory_mb, versions
-from anomalygpt.evaluation.published import known_data_set, published_figures
+from anomalygpt.evaluation.reports.published import known_data_set, published_figures
 from anomalygpt.evaluation.settings import EvaluationSettings
 from anomalygpt.evaluation.state import CategoryState, Record
 

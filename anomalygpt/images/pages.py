@@ -7,8 +7,6 @@ import re
 import warnings
 from pathlib import Path
 
-from PIL import Image, TiffImagePlugin
-
 # More than this many pages of one file are a recording; whoever means them saves them as files.
 MOST_PAGES = 100
 
@@ -33,6 +31,8 @@ def pages_of(path: Path) -> tuple[list[Path], int]:
     # A named pipe would be waited for.
     if path.suffix.lower() not in (".tif", ".tiff") or not os.path.isfile(path):  # noqa: PTH113
         return [path], 0
+    from PIL import Image, TiffImagePlugin  # not for a help text, which needs names of files alone
+
     found = [path]
     try:
         with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from anomalygpt.replies import foreign, sentences
 from anomalygpt.replies.questions import Asked, understand
 from anomalygpt.replies.support import supports
-from anomalygpt.results import Inspection
+from anomalygpt.results.inspection import Inspection
 
 __all__ = ["Asked", "Reply", "declined", "is_free", "reply_to", "supports", "understand"]
 
@@ -23,7 +23,7 @@ class Reply:
 
     Attributes:
         text: for people, in the language of the question where that is known.
-        in_english: the same, for the language model that reads the conversation.
+        in_english: the same, for the language model that reads the chat.
         question: what the language model reads instead of a question that is not English; None
             for the question as it was asked.
     """

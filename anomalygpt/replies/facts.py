@@ -7,7 +7,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from anomalygpt.results import Inspection, Region
+from anomalygpt.results.inspection import Inspection
+from anomalygpt.results.regions import Region
 from simulation import Defect
 from simulation.dialogues import DefectFacts, Facts, facts_of
 from simulation.dialogues.facts import severity_of, size_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from anomalygpt.certainty import QUITE_SURE, how_sure
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.languages import LANGUAGES, SPEAKS_ENGLISH, place_names
-from anomalygpt.results import Inspection
+from anomalygpt.results.certainty import QUITE_SURE, how_sure
+from anomalygpt.results.inspection import Inspection
 
 __all__ = ["SPEAKS_ENGLISH", "sentences"]
 

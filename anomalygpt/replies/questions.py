@@ -345,6 +345,6 @@ def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 @cache
 def _known_words() -> frozenset[str]:
-    """Words that need no mending: those of the patterns, and of conversations."""
+    """Words that need no mending: those of the patterns, and of dialogues."""
     spelled = re.sub(r"\\[a-zA-Z]", " ", " ".join(pattern for _, pattern in _INTENTS))
     return inspection_words() | frozenset([*re.findall(r"[a-z]+", spelled), *_COMMON.split()])

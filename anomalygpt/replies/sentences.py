@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from anomalygpt.certainty import (
-    DESCRIPTION_UNREAD,
-    FAIRLY_SURE,
-    NO_REFERENCE,
-    UNSURE,
-    how_sure,
-)
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.questions import Asked
-from anomalygpt.results import MOST_REGIONS, Inspection, Region
+from anomalygpt.results.cautions import DESCRIPTION_UNREAD, NO_REFERENCE
+from anomalygpt.results.certainty import FAIRLY_SURE, UNSURE, how_sure
+from anomalygpt.results.inspection import Inspection
+from anomalygpt.results.regions import MOST_REGIONS, Region
 from simulation.dialogues import Facts
 from simulation.dialogues.published import join_words
 

@@ -6,7 +6,7 @@ import re
 
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.words import answer_words, plain
-from anomalygpt.results import Inspection
+from anomalygpt.results.inspection import Inspection
 from simulation.anomaly import PLACES
 from simulation.dialogues.facts import SEVERITY_LIMITS, SIZE_LIMITS
 

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 
-from simulation.dialogues.answers import ANSWERS, WORDS
-from simulation.dialogues.questions import QUESTIONS, TOPICS
+from simulation.dialogues.english.answers import ANSWERS, WORDS
+from simulation.dialogues.english.questions import QUESTIONS, TOPICS
 
 _REPLACED = (
     (r"[’`´]", "'"),
@@ -58,7 +58,7 @@ def clauses(question: str) -> list[str]:
 
 @cache
 def inspection_words() -> frozenset[str]:
-    """Every word that the conversations of `simulation.dialogues` are made of."""
+    """Every word that the dialogues of `simulation.dialogues` are made of."""
     templates = [text for texts in QUESTIONS.values() for text in texts]
     return answer_words() | frozenset(_WORD.findall(" ".join([*templates, *TOPICS]).lower()))
 

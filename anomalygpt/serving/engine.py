@@ -1,38 +1,33 @@
-"""One queue for all model calls, and one worker that gives every visitor a turn.
+"""One queue for all model calls: every visitor has a turn, and all share what is loaded.
 
-A job is a generator whose steps are short: reading a reference, one token of an answer. The worker
-goes round the jobs, one step each, so that a long answer does not keep others waiting, and drops a
-job as soon as nobody waits for it. Photos that wait at the same time are encoded together.
+Photos that wait at the same time are encoded together.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from PIL import Image
 
 from anomalygpt.chat import Chat
-from anomalygpt.errors import AnomalyGPTError, BusyError
+from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.evaluation.provenance import model_hash
 from anomalygpt.evidence import EncodedPhotos
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.images.reading import pixels_mark
+from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
-from anomalygpt.references import pixels_mark, turns_of_each
+from anomalygpt.references.library import KeptBanks
+from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.serving.settings import ServerSettings
+from anomalygpt.serving.worker import Step, Worker
 from decoder import MemoryBank
 
 # Photos encoded at once: more gain nothing on a CPU.
 MOST_AT_ONCE = 4
 # Banks of references that are kept, 17 MB each with the embedded encoder; all visitors share them.
 MOST_BANKS = 24
-
-Step = Iterator[Any]
 
 
 @dataclass(frozen=True)
@@ -69,42 +64,14 @@ class Progress:
     share: float
 
 
-class Ticket:
-    """A visitor's end of a job: read what comes, or give up.
+class Engine:
+    """All models, their memory banks, and the worker.
 
     Attributes:
-        steps: what the worker goes through.
-        request: of an inspection.
-        encoded: its photo, once that was encoded, perhaps together with others.
+        settings: of the server.
+        worker: does the jobs.
+        banks: of references, which all visitors share.
     """
-
-    def __init__(self, steps: Step, request: Request | None = None) -> None:
-        self.steps = steps
-        self.request = request
-        self.encoded: EncodedPhotos | None = None
-        self.given_up = threading.Event()
-        self._results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-
-    def put(self, kind: str, value: Any = None) -> None:
-        """The worker's end."""
-        self._results.put((kind, value))
-
-    def __iter__(self) -> Iterator[Any]:
-        """What the job yields, until it ends; its error is raised here."""
-        try:
-            while True:
-                kind, value = self._results.get()
-                if kind == "end":
-                    return
-                if kind == "error":
-                    raise value
-                yield value
-        finally:
-            self.given_up.set()
-
-
-class Engine:
-    """All models, their memory banks, and the worker."""
 
     def __init__(
         self,
@@ -115,18 +82,14 @@ class Engine:
         self._open_model = open_model or self._from_pretrained
         self._models: dict[str, AnomalyGPT] = {}
         self._hashes: dict[str, str] = {}
-        self._banks: OrderedDict[tuple[str, ...], MemoryBank] = OrderedDict()
-        self._jobs: deque[Ticket] = deque()
+        self.banks = KeptBanks(MOST_BANKS)
         self._talking: set[int] = set()  # chats whose answer is being written
-        self._wake = threading.Condition()
-        self._closed = False
-        self._worker = threading.Thread(target=self._work, name="anomalygpt-engine", daemon=True)
-        self._worker.start()
+        self.worker: Worker[Request] = Worker(settings.queue_size)
 
     @property
     def pending(self) -> int:
         """Jobs that wait or run."""
-        return len(self._jobs)
+        return len(self.worker)
 
     def prepare(self) -> AnomalyGPT:
         """Load the first model now.
@@ -152,7 +115,7 @@ class Engine:
         if request.model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {request.model!r} here")
         _ = request.bank_key  # here, where only this visitor waits for it
-        return iter(self._submit(self._inspection(request), request))
+        return iter(self.worker.submit(self._inspection(request), request))
 
     def ask(self, chat: Chat, question: str, options: GenerationOptions) -> Iterator[str]:
         """The answer piece by piece.
@@ -163,7 +126,7 @@ class Engine:
         """
 
         def steps() -> Step:
-            # One conversation has one answer at a time: two would be written into each other.
+            # One chat has one answer at a time: two would be written into each other.
             while id(chat) in self._talking:
                 yield ""
             self._talking.add(id(chat))
@@ -172,11 +135,11 @@ class Engine:
             finally:
                 self._talking.discard(id(chat))
 
-        ticket = self._submit(steps())
+        ticket = self.worker.submit(steps())
         return (piece for piece in ticket if piece)
 
     def restart(self, chat: Chat) -> Iterator[Chat]:
-        """A new conversation about the same photo, judged.
+        """A new chat about the same photo, judged.
 
         Raises:
             BusyError: too many calls wait.
@@ -187,61 +150,11 @@ class Engine:
             fresh.judge()
             yield fresh
 
-        return iter(self._submit(steps()))
+        return iter(self.worker.submit(steps()))
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify()
-        self._worker.join(timeout=10)
-
-    def _submit(self, steps: Step, request: Request | None = None) -> Ticket:
-        ticket = Ticket(steps, request)
-        with self._wake:
-            if self._closed:
-                raise BusyError("the server is shutting down")
-            if len(self._jobs) >= self.settings.queue_size:
-                raise BusyError(
-                    f"{len(self._jobs)} requests are waiting, more than this server takes; "
-                    "try again in a moment"
-                )
-            self._jobs.append(ticket)
-            self._wake.notify()
-        return ticket
-
-    # --- the worker -----------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        while True:
-            with self._wake:
-                while not (self._jobs or self._closed):
-                    self._wake.wait()
-                if self._closed:
-                    break
-                ticket = self._jobs[0]
-            goes_on = self._step(ticket)
-            with self._wake:
-                self._jobs.popleft()
-                if goes_on:
-                    self._jobs.append(ticket)
-        for ticket in self._jobs:
-            ticket.put("error", BusyError("the server is shutting down"))
-
-    def _step(self, ticket: Ticket) -> bool:
-        """One step of a job; whether there are more."""
-        if ticket.given_up.is_set():
-            ticket.steps.close()  # type: ignore[attr-defined]
-            return False
-        try:
-            ticket.put("piece", next(ticket.steps))
-        except StopIteration:
-            ticket.put("end")
-            return False
-        except Exception as error:
-            ticket.put("error", error)
-            return False
-        return True
+        self.worker.close()
 
     def _inspection(self, request: Request) -> Step:
         yield Progress("Loading the model", 0.0)
@@ -251,32 +164,31 @@ class Engine:
             yield Progress(f"Reading reference {number} of {len(missing)}", 0.05)
             turns = turns_of_each(len(request.references), assistant.config.decoder.formulation)
             assistant.remember([reference], rotations=turns, bank=bank)
-        self._keep(request.bank_key, bank)
+        self.banks.put(request.bank_key, bank)
         yield Progress("Looking at the photo", 0.4)
         photos = self._encode(assistant, request)
         yield Progress("Comparing", 0.7)
         evidence = assistant.examine(photos, bank, description=request.description)
         if request.reference_names:  # all who use the bank share it, each with names of their own
             evidence = replace(evidence, references=request.reference_names)
-        chat = Chat(assistant, evidence)
+        chat = assistant.chat_about(evidence)
         yield Progress("Judging", 0.85)
         chat.judge()
         yield chat
 
     def _encode(self, assistant: AnomalyGPT, request: Request) -> EncodedPhotos:
         """The photo, together with others that wait for the same model."""
-        with self._wake:
-            own = next(ticket for ticket in self._jobs if ticket.request is request)
-            others = [t for t in self._jobs if t.request and t.request.model == request.model]
-        if own.encoded is None:
-            waiting = [t for t in others if t.encoded is None and t is not own]
+        jobs = self.worker.waiting()
+        own = next(ticket for ticket in jobs if ticket.request is request)
+        if own.made is None:
+            others = [t for t in jobs if t.request and t.request.model == request.model]
+            waiting = [t for t in others if t.made is None and t is not own]
             batch = [own, *waiting][:MOST_AT_ONCE]
             requests = [ticket.request for ticket in batch if ticket.request]
             encoded = assistant.encode([each.photo for each in requests])
             for row, (ticket, each) in enumerate(zip(batch, requests, strict=True)):
-                ticket.encoded = replace(encoded.only(row), names=[each.name])
-        assert own.encoded is not None
-        return own.encoded
+                ticket.made = replace(encoded.only(row), names=[each.name])
+        return own.made
 
     # --- models and references ------------------------------------------------------------------
 
@@ -294,13 +206,7 @@ class Engine:
         self, assistant: AnomalyGPT, request: Request
     ) -> tuple[MemoryBank, Sequence[Image.Image]]:
         """The bank, and references that are not in it yet."""
-        kept = self._banks.get(request.bank_key)
+        kept = self.banks.get(request.bank_key)
         if kept is not None:
             return kept, ()
-        return MemoryBank(assistant.encoder_id), request.references
-
-    def _keep(self, key: tuple[str, ...], bank: MemoryBank) -> None:
-        self._banks[key] = bank
-        self._banks.move_to_end(key)
-        while len(self._banks) > MOST_BANKS:
-            self._banks.popitem(last=False)
+        return assistant.library.new_bank(), request.references

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import os
 import shutil
@@ -18,30 +17,17 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from anomalygpt.errors import ConfigError
-from anomalygpt.examples import find_examples
-from anomalygpt.serving.desk.layout import build
+from anomalygpt.presets import find_examples
+from anomalygpt.serving.desk.mounting import mounted
+from anomalygpt.serving.desk.page import Page
+from anomalygpt.serving.desk.sessions import Desks
 from anomalygpt.serving.engine import Engine
-from anomalygpt.serving.page import Page
-from anomalygpt.serving.sessions import Desks
-from anomalygpt.serving.settings import ServerSettings, from_environment
-
-STATIC = Path(__file__).with_name("static")
-
-# Fonts that every machine has; Gradio's usual theme fetches its own.
-FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
-
-# What Gradio calls by a key, or by words that say little.
-WORDS = {
-    "common.webcam": "Take a photo",
-    "upload_text.drop_gallery": "Drop photos here",
-}
-LANGUAGES = ("en",)
+from anomalygpt.serving.settings import ServerSettings
 
 # The browser itself refuses whatever would leave this server.
 CONTENT_POLICY = (
@@ -83,8 +69,8 @@ class Server:
         Raises:
             ConfigError: the address cannot be used.
         """
-        listener = _listen(self.settings.host, self.settings.port)
-        address = _address(self.settings, listener.getsockname()[1])
+        listener = listen(self.settings.host, self.settings.port)
+        address = address_of(self.settings, listener.getsockname()[1])
         server = uvicorn.Server(
             uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=3)
         )
@@ -94,41 +80,7 @@ class Server:
     def _app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.middleware("http")(self._guard)
-        examples = find_examples()
-        blocks = build(Page(self.engine, self.desks, examples))
-        mounted = gr.mount_gradio_app(
-            app,
-            blocks,
-            path="/",
-            auth=[self.settings.auth] if self.settings.auth else None,
-            auth_message="Your name and password for AnomalyGPT" if self.settings.auth else None,
-            root_path=self.settings.root_path or None,
-            max_file_size=int(self.settings.max_upload_mb * 1024**2),
-            allowed_paths=[str(each.photo.parents[1]) for each in examples[:1]],
-            show_error=True,
-            enable_monitoring=False,
-            ssr_mode=False,
-            footer_links=[],
-            favicon_path=str(STATIC / "favicon.svg"),
-            i18n=gr.I18n(**dict.fromkeys(LANGUAGES, WORDS)),
-            theme=gr.themes.Default(
-                primary_hue="blue",
-                font=FONT,
-                font_mono=("ui-monospace", "Consolas", "monospace"),
-            ).set(
-                button_primary_background_fill="*primary_700",
-                button_primary_background_fill_hover="*primary_800",
-            ),
-            css=(STATIC / "desk.css").read_text(encoding="utf-8"),
-            head="".join(
-                f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>"
-                for name in ("answers.js", "desk.js")
-            ),
-        )
-        # Gradio refuses paths outside of its upload folder only once it takes itself for launched,
-        # which mounting alone does not do: any file of this machine could be named as a photo.
-        blocks.has_launched = True
-        return mounted
+        return mounted(app, Page(self.engine, self.desks, find_examples()), self.settings)
 
     async def _guard(
         self, request: Request, go_on: Callable[[Request], Awaitable[Response]]
@@ -155,7 +107,12 @@ def _is_picture(response: Response) -> bool:
     return kind.startswith("image/") and "svg" not in kind
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that waits for visitors; port 0 takes any that is free.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -170,16 +127,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(settings: ServerSettings, port: int) -> str:
+def address_of(settings: ServerSettings, port: int) -> str:
+    """What to type into a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     if ":" in host:
         host = f"[{host.replace('%', '%25')}]"  # a zone such as fe80::1%eth0
     return f"http://{host}:{port}{settings.root_path}/"
 
 
-def run(options: argparse.Namespace) -> int:
-    """`anomalygpt demo`: load the model, open the page, and serve until Ctrl-C."""
-    settings = from_environment(options)
+def serve(settings: ServerSettings) -> None:
+    """Load the model, open the page, and serve until Ctrl-C."""
     if settings.auth is None and settings.host not in ("127.0.0.1", "localhost", "::1"):
         print(
             f"anomalygpt: {settings.host} is reached by others, and no --auth is set: whoever can "
@@ -191,7 +148,6 @@ def run(options: argparse.Namespace) -> int:
     with suppress(KeyboardInterrupt):  # the usual end of a server
         _serve(settings)
     print("anomalygpt: the server has stopped; what visitors left is deleted", flush=True)
-    return 0
 
 
 def _serve(settings: ServerSettings) -> None:

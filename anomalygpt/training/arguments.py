@@ -47,7 +47,7 @@ class TrainingArguments:
         encoder_weights: its weight file.
         encoder_options: its settings, see `AnomalyGPT.from_encoder`.
         language_model: folder or name of the new assistant's language model.
-        template: how a conversation is written for it.
+        template: how a dialogue is written for it.
         text_width: width of the learned states, where the encoder has no text tower.
         prompt_channels: channels of the new prompt learner's map network.
         ablation: what to leave out: "no-decoder" (the language model sees no map),
@@ -71,7 +71,7 @@ class TrainingArguments:
         normal_variation: True varies the photos as another camera shot would.
         gradient_checkpointing: True computes the language model twice to save its memory.
         mixed_precision: "no", "fp16" or "bf16".
-        max_tokens: longest conversation; later turns that do not fit are left out.
+        max_tokens: longest dialogue; later turns that do not fit are left out.
         validation_share: share of the normal photos held out for validation.
         validation_rows: rows of the validation at most, half of them damaged.
         validate_every, save_every, log_every: in steps.

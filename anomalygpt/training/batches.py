@@ -27,7 +27,7 @@ class Batch:
     Attributes:
         pixels: (B, 3, S, S).
         masks: (B, M, M) bool; None for instructions.
-        turns: the conversation of each row.
+        turns: the dialogue of each row.
         references: photos of good parts for each row; () in all of them on the text side.
         skipped: why photos were replaced by others.
         places: cells of the 3×3 grid over the photo where the defects of each row are.

@@ -19,10 +19,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from anomalygpt.checkpoints.writer import save_module, staged_folder
-from anomalygpt.errors import CheckpointError
+from anomalygpt.checkpoints.writer import save_module
+from anomalygpt.errors import CheckpointError, ConfigError
+from anomalygpt.files import staged_folder
 from anomalygpt.training.arguments import TrainingArguments
 
 FOLDER = "checkpoints"
@@ -101,3 +102,41 @@ def prune(output: Path, keep: set[int]) -> None:
     for folder in existing(output):
         if step_of(folder) not in keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def set_weights(
+    trainable: dict[str, nn.Parameter], weights: dict[str, Tensor], folder: Path
+) -> None:
+    """Copy the weights of a checkpoint, every one of them.
+
+    Raises:
+        ConfigError: names or shapes differ from what is trained now.
+    """
+    expected = {name: tuple(value.shape) for name, value in trainable.items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != found:
+        odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+        raise ConfigError(
+            f"{folder} holds the weights of another model (the first that differs: {odd}); train "
+            "into a new folder"
+        )
+    with torch.no_grad():
+        for name, parameter in trainable.items():
+            parameter.copy_(weights[name])
+
+
+def last(output: Path, resume: bool) -> Path | None:
+    """The checkpoint to go on from; None for a new run.
+
+    Raises:
+        ConfigError: the folder holds a run that is not to be resumed, or is a file.
+    """
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file; name a folder for the run")
+    saved = existing(output)
+    if saved and not resume:
+        raise ConfigError(
+            f"{output} holds a run, saved up to step {step_of(saved[-1])}; add "
+            "--resume to go on with it, or choose another folder"
+        )
+    return saved[-1] if saved else None

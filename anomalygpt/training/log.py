@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from anomalygpt.image_io import write_atomically
+from anomalygpt.files import write_atomically
 
 CSV_FILE, CURVE_FILE, TENSORBOARD_FOLDER = "log.csv", "curves.png", "tensorboard"
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from anomalygpt.encoders import ImageFeatures
 from anomalygpt.errors import ConfigError
 from anomalygpt.training.batches import Batch
 from decoder import DEFAULT_CATEGORY, MemoryBank, dice_loss, focal_loss
+from decoder.scale import fused
 
 if TYPE_CHECKING:
-    from anomalygpt.language_model import LanguageModel
+    from anomalygpt.language.language_model import LanguageModel
     from anomalygpt.model import AnomalyGPT
     from anomalygpt.training.rows import Turns
 
@@ -49,35 +50,43 @@ class LossSums:
         return torch.stack([self.ce, self.focal, self.dice]).detach().float().cpu()
 
 
-def loss_sums(
-    assistant: AnomalyGPT,
-    batch: Batch,
-    conversations: Sequence[Tokens],
-    banks: Sequence[MemoryBank] | None,
-) -> LossSums:
-    """Losses of a batch; gradients reach the decoder and the prompt learner.
+class Objective(nn.Module):
+    """What is minimised: the losses of an assistant's answers and maps.
 
-    The pixel losses always judge the text side, which is what has parameters. The language model
-    reads the text side's map, or the map that references give.
-
-    Args:
+    Attributes:
         assistant: what is trained.
-        batch: rows.
-        conversations: of each row, from `tokenize`; not read without a language model.
-        banks: references of each row; None, or an empty bank, leaves it to the text side.
     """
-    features = frozen_features(assistant, batch.pixels)
-    zero = features.embedding.new_zeros((), dtype=torch.float32)
-    stage_maps = text_stage_maps(assistant, features)
-    focal = dice = zero
-    if batch.masks is not None and stage_maps:
-        masks = batch.masks.to(zero.device)
-        focal = len(batch) * torch.stack([focal_loss(m, masks) for m in stage_maps]).sum()
-        dice = len(batch) * torch.stack([dice_loss(m[:, 1], masks) for m in stage_maps]).sum()
-    if assistant.language_model is None:
-        return LossSums(zero, focal, dice)
-    maps = training_maps(assistant, features, stage_maps, banks)
-    return LossSums(answer_loss(assistant, features, maps, conversations), focal, dice)
+
+    def __init__(self, assistant: AnomalyGPT) -> None:
+        super().__init__()
+        self.assistant = assistant
+
+    def forward(
+        self, batch: Batch, dialogues: Sequence[Tokens], banks: Sequence[MemoryBank] | None
+    ) -> LossSums:
+        """Losses of a batch; gradients reach the decoder and the prompt learner.
+
+        The pixel losses always judge the text side, which is what has parameters. The language
+        model reads the text side's map, or the map that references give.
+
+        Args:
+            batch: rows.
+            dialogues: of each row, from `tokenize`; not read without a language model.
+            banks: references of each row; None, or an empty bank, leaves it to the text side.
+        """
+        assistant = self.assistant
+        features = frozen_features(assistant, batch.pixels)
+        zero = features.embedding.new_zeros((), dtype=torch.float32)
+        stage_maps = text_stage_maps(assistant, features)
+        focal = dice = zero
+        if batch.masks is not None and stage_maps:
+            masks = batch.masks.to(zero.device)
+            focal = len(batch) * torch.stack([focal_loss(m, masks) for m in stage_maps]).sum()
+            dice = len(batch) * torch.stack([dice_loss(m[:, 1], masks) for m in stage_maps]).sum()
+        if assistant.language_model is None:
+            return LossSums(zero, focal, dice)
+        maps = training_maps(assistant, features, stage_maps, banks)
+        return LossSums(answer_loss(assistant, features, maps, dialogues), focal, dice)
 
 
 def frozen_features(assistant: AnomalyGPT, pixels: Tensor) -> ImageFeatures:
@@ -124,12 +133,12 @@ def training_maps(
         if config.formulation == "published" or text_map is None:
             maps.append(drawn)
         else:
-            maps.append(torch.lerp(drawn, text_map[row], config.text_weight))
+            maps.append(fused(drawn, text_map[row], config.text_weight))
     return torch.stack(maps)
 
 
 def answer_loss(
-    assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor, conversations: Sequence[Tokens]
+    assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor, dialogues: Sequence[Tokens]
 ) -> Tensor:
     """Cross-entropy of the answers, summed over their tokens."""
     language_model, projection = assistant.language_model, assistant.projection
@@ -140,25 +149,25 @@ def answer_loss(
     prompts = None if learner is None else learner(maps.to(projection.weight.device))
     prompt = language_model.prompt_embeddings(image, prompts)
     # Padding comes last: what a causal model reads there changes nothing before it.
-    words = language_model.embed(_padded([ids for ids, _ in conversations], 0))
+    words = language_model.embed(_padded([ids for ids, _ in dialogues], 0))
     embeddings = torch.cat([prompt, words.to(prompt.dtype)], dim=1)
     # The last position of the prompt says the first word.
     logits = language_model.last_logits(embeddings, words.shape[1] + 1)[:, :-1].float()
     expected = torch.tensor(
-        _padded([targets for _, targets in conversations], IGNORED), device=logits.device
+        _padded([targets for _, targets in dialogues], IGNORED), device=logits.device
     )
     return F.cross_entropy(
         logits.flatten(0, 1), expected.flatten(), ignore_index=IGNORED, reduction="sum"
     )
 
 
-def tokenize(assistant: AnomalyGPT, conversations: Sequence[Turns], limit: int) -> list[Tokens]:
-    """Token ids of conversations, and the same with all but the answers ignored.
+def tokenize(assistant: AnomalyGPT, dialogues: Sequence[Turns], limit: int) -> list[Tokens]:
+    """Token ids of dialogues, and the same with all but the answers ignored.
 
     Args:
         assistant: whose language model will read them.
-        conversations: question and answer, in order.
-        limit: tokens of a conversation with its picture; later turns that do not fit are left
+        dialogues: question and answer, in order.
+        limit: tokens of a dialogue with its picture; later turns that do not fit are left
             out, the first is cut.
 
     Raises:
@@ -166,25 +175,25 @@ def tokenize(assistant: AnomalyGPT, conversations: Sequence[Turns], limit: int) 
     """
     language_model = assistant.language_model
     if language_model is None:
-        return [([], [])] * len(conversations)
+        return [([], [])] * len(dialogues)
     learner = assistant.prompt_learner
     prompts = 0 if learner is None else learner.prompt_count
     limit = min(limit, language_model.context_length)
     room = limit - language_model.prompt_length(prompts)
     if room < 1:
         raise ConfigError(
-            f"conversations of {limit} tokens have no room for words beside the picture and the "
+            f"dialogues of {limit} tokens have no room for words beside the picture and the "
             f"map, which take {limit - room}; give a larger --max-tokens"
         )
-    return [_conversation_tokens(language_model, turns, room) for turns in conversations]
+    return [_dialogue_tokens(language_model, turns, room) for turns in dialogues]
 
 
-def count_targets(conversations: Sequence[Tokens]) -> int:
+def count_targets(dialogues: Sequence[Tokens]) -> int:
     """Answer tokens, which the cross-entropy is the mean over."""
-    return sum(target != IGNORED for _, targets in conversations for target in targets)
+    return sum(target != IGNORED for _, targets in dialogues for target in targets)
 
 
-def _conversation_tokens(language_model: LanguageModel, turns: Turns, room: int) -> Tokens:
+def _dialogue_tokens(language_model: LanguageModel, turns: Turns, room: int) -> Tokens:
     ids: list[int] = []
     targets: list[int] = []
     pieces = language_model.template.training_segments(list(turns))

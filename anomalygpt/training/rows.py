@@ -20,8 +20,8 @@ from torch import Tensor
 from anomalygpt.config import EncoderConfig
 from anomalygpt.data import Instruction, Sample, load_mask
 from anomalygpt.errors import DataError, ImageError
-from anomalygpt.image_io import load_image
-from anomalygpt.preprocessing import ImageGeometry, preprocess
+from anomalygpt.images.preprocessing import ImageGeometry, preprocess
+from anomalygpt.images.reading import load_image
 from anomalygpt.training.arguments import TrainingArguments
 from simulation import (
     Defect,
@@ -273,13 +273,13 @@ class InspectionRows:
 
 
 class InstructionRows:
-    """Conversations about everyday pictures, so that the prompts do not spoil the language."""
+    """Dialogues about everyday pictures, so that the prompts do not spoil the language."""
 
     def __init__(
         self, arguments: TrainingArguments, encoder: EncoderConfig, items: Sequence[Instruction]
     ) -> None:
         if not items:
-            raise DataError("there is no conversation in the instruction data")
+            raise DataError("there is no dialogue in the instruction data")
         self._arguments = arguments
         self._encoder = encoder
         self._items = list(items)

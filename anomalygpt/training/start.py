@@ -13,9 +13,10 @@ from torch import nn
 
 from anomalygpt.checkpoints import resolve
 from anomalygpt.config import AnomalyGPTConfig, LanguageModelConfig
-from anomalygpt.data import InspectionData, Sample, bit_depths, hash_file, open_data
+from anomalygpt.data import InspectionData, Sample, bit_depths, open_data
 from anomalygpt.encoders import TextEncoder, open_encoder
 from anomalygpt.errors import ConfigError, DataError
+from anomalygpt.files import hash_file
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.pretrained import assistant_folder
 from anomalygpt.progress import with_bar
@@ -142,7 +143,7 @@ def _new_assistant(arguments: TrainingArguments, device: torch.device) -> Anomal
     name = Path(arguments.output).name
     if arguments.ablation == "decoder-only":
         return AnomalyGPT(config, encoder, decoder, name=name)
-    from anomalygpt.language_model import LanguageModel
+    from anomalygpt.language.language_model import LanguageModel
 
     assert arguments.language_model is not None
     language_model = LanguageModel.from_pretrained(
@@ -233,7 +234,7 @@ def check_weights(arguments: TrainingArguments) -> str:
         return f"start: {assistant_folder(arguments.model)}"
     words = arguments.language_model
     if words is not None and arguments.ablation != "decoder-only":
-        from anomalygpt.language_model_loading import check_source
+        from anomalygpt.language.loading import check_source
 
         check_source(words)
     weights = arguments.encoder_weights

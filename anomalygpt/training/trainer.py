@@ -7,30 +7,28 @@ divided by the counts of the whole batch, so that they do not depend on how it w
 from __future__ import annotations
 
 import math
-import os
 import shutil
-import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor
 from tqdm import tqdm
 
-from anomalygpt.data import Instruction, open_instructions
+from anomalygpt.data import Instruction, Sample, open_instructions
 from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError, WorkerError
+from anomalygpt.interruptions import stopping
+from anomalygpt.references.library import FileBanks
 from anomalygpt.training import checkpoints
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch, StepBatches
 from anomalygpt.training.log import TrainingLog
-from anomalygpt.training.objective import Tokens, count_targets, tokenize
-from anomalygpt.training.references import ReferenceBanks
+from anomalygpt.training.objective import Objective, Tokens, count_targets, tokenize
+from anomalygpt.training.processes import accelerator_of, add_gradients, added
 from anomalygpt.training.rows import InspectionRows, InstructionRows
 from anomalygpt.training.start import (
     TrainingData,
@@ -68,10 +66,10 @@ class Trainer:
         """
         self.arguments = arguments
         self.output = Path(arguments.output)
-        self._last = _last_checkpoint(self.output, resume)
+        self._last = checkpoints.last(self.output, resume)
         if self._last is not None:
             arguments.check_resumable(self._last)
-        self.accelerator = _accelerator(arguments)
+        self.accelerator = accelerator_of(arguments)
         if arguments.batch_size < self.accelerator.num_processes:
             raise ConfigError(
                 f"a batch of {arguments.batch_size} rows cannot be split over "
@@ -79,11 +77,12 @@ class Trainer:
             )
         self.step = 0
         self.best: dict[str, float] = {}
-        self._asked = False
+        self._asked = threading.Event()
         self._stop = False
         self._told: set[str] = set()
         data, instructions = training_data(arguments), self._instructions()
         self.assistant = starting_assistant(arguments, self.accelerator.device)
+        self.objective = Objective(self.assistant)
         self.trainable = trainable_parameters(self.assistant)
         self._prepare_language_model()
         self._optimizer = self.accelerator.prepare_optimizer(
@@ -94,29 +93,35 @@ class Trainer:
                 weight_decay=arguments.weight_decay,
             )
         )
-        self._banks = ReferenceBanks(
-            self.assistant, arguments.rotations, arguments.cache_mb, data.depths
+        self._banks = FileBanks(
+            self.assistant.library.in_memory(arguments.cache_mb),
+            rotations=arguments.rotations,
+            depths=data.depths,
         )
-        encoder, map_size = self.assistant.config.encoder, self.assistant.decoder.config.map_size
+        self._prepare_rows(data, instructions)
+        if self._last is not None:
+            self._restore(self._last)
+        self._note_photos(data, instructions)
+
+    def _prepare_rows(self, data: TrainingData, instructions: Sequence[Instruction]) -> None:
+        """Batches of the steps, and the rows that are held out for validation."""
+        arguments, encoder = self.arguments, self.assistant.config.encoder
+        map_size = self.assistant.decoder.config.map_size
+
+        def rows(samples: Sequence[Sample]) -> InspectionRows:
+            return InspectionRows(
+                arguments, encoder, map_size, samples, data.normal_photos, data.depths
+            )
+
         self._batches = StepBatches(
             arguments,
-            InspectionRows(
-                arguments, encoder, map_size, data.samples, data.normal_photos, data.depths
-            ),
+            rows(data.samples),
             InstructionRows(arguments, encoder, instructions) if instructions else None,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
-        self._held_out = (
-            InspectionRows(
-                arguments, encoder, map_size, data.held_out, data.normal_photos, data.depths
-            )
-            if data.held_out and arguments.validation_rows
-            else None
-        )
-        if self._last is not None:
-            self._restore(self._last)
-        self._note_photos(data, instructions)
+        held_out = data.held_out and arguments.validation_rows
+        self._held_out = rows(data.held_out) if held_out else None
 
     @property
     def total_steps(self) -> int:
@@ -134,7 +139,7 @@ class Trainer:
             TrainingError: the loss is no longer a number.
         """
         try:
-            with self._stopping_on_signals():
+            with stopping(self._tell_stopping, apart=SAME_SIGNAL) as self._asked:
                 return self._run()
         except TrainingError:
             # The same command would end at the same place again.
@@ -180,7 +185,7 @@ class Trainer:
         alone = self.accelerator.num_processes == 1
         try:
             # Between two steps a process may stop without asking the others, if there are none.
-            for batch in self._batches.loader(self.step, lambda: alone and self._asked):
+            for batch in self._batches.loader(self.step, lambda: alone and self._asked.is_set()):
                 self._do_step(batch, bar)
                 if self._stop:
                     break
@@ -218,18 +223,19 @@ class Trainer:
     def _optimise(self, batch: Batch) -> dict[str, Any]:
         """One optimiser step over this process's rows and those of the others."""
         arguments, accelerator = self.arguments, self.accelerator
-        conversations = tokenize(self.assistant, batch.turns, arguments.max_tokens)
-        shared = torch.tensor([count_targets(conversations), float(self._asked)])
-        tokens, asked = self._added(shared).tolist()
+        dialogues = tokenize(self.assistant, batch.turns, arguments.max_tokens)
+        shared = torch.tensor([count_targets(dialogues), float(self._asked.is_set())])
+        tokens, asked = added(accelerator, shared).tolist()
         # Ctrl-C reaches one process before the others; they agree here after which step to stop.
         self._stop = asked > 0
         self._set_learning_rate()
         self._optimizer.zero_grad()
         sums = torch.zeros(3)
-        for part, told in self._parts(batch, conversations):
-            banks = [self._banks.bank(names) for names in part.references]
+        formulation = self.assistant.config.decoder.formulation
+        for part, told in self._parts(batch, dialogues):
+            banks = [self._banks.bank(names, formulation) for names in part.references]
             with accelerator.autocast():
-                found = self.assistant(part, told, banks)
+                found = self.objective(part, told, banks)
             loss = (
                 arguments.ce_weight * found.ce / max(1.0, tokens)
                 + arguments.focal_weight * found.focal / arguments.batch_size
@@ -238,13 +244,13 @@ class Trainer:
             if loss.requires_grad:
                 accelerator.backward(loss)
             sums += found.detached()
-        losses = mean_losses(arguments, self._added(sums), int(tokens), arguments.batch_size)
+        losses = mean_losses(arguments, added(accelerator, sums), int(tokens), arguments.batch_size)
         if not math.isfinite(losses["loss"]):
             raise TrainingError(
                 f"the loss of step {self.step + 1} is {losses['loss']}; train into a "
                 "new folder with a lower --learning-rate, or another --mixed-precision"
             )
-        self._add_gradients()
+        add_gradients(accelerator, self.trainable.values())
         norm = accelerator.clip_grad_norm_(list(self.trainable.values()), arguments.clip)
         self._optimizer.step()
         return {
@@ -253,33 +259,11 @@ class Trainer:
             "gradient_norm": float(norm),
         }
 
-    def _parts(
-        self, batch: Batch, conversations: list[Tokens]
-    ) -> Iterator[tuple[Batch, list[Tokens]]]:
+    def _parts(self, batch: Batch, dialogues: list[Tokens]) -> Iterator[tuple[Batch, list[Tokens]]]:
         start = 0
         for part in batch.split(self.arguments.micro_batch_size):
-            yield part, conversations[start : start + len(part)]
+            yield part, dialogues[start : start + len(part)]
             start += len(part)
-
-    def _added(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
-        if self.accelerator.num_processes == 1:
-            return values
-        return self.accelerator.reduce(values.to(self.accelerator.device)).cpu()
-
-    def _add_gradients(self) -> None:
-        """Sum every gradient over all processes, in one message."""
-        for parameter in self.trainable.values():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        if self.accelerator.num_processes == 1:
-            return
-        gradients = [p.grad for p in self.trainable.values() if p.grad is not None]
-        flat = torch.cat([gradient.flatten().float() for gradient in gradients])
-        flat = self.accelerator.reduce(flat)
-        sizes = [gradient.numel() for gradient in gradients]
-        for gradient, total in zip(gradients, flat.split(sizes), strict=True):
-            gradient.copy_(total.view_as(gradient))
 
     def _set_learning_rate(self) -> None:
         rate = learning_rate(self.arguments, self.step, self.total_steps)
@@ -294,10 +278,10 @@ class Trainer:
         figures: dict[str, float] = {}
         if self._validation is not None:
             with self.accelerator.autocast():
-                figures = self._validation.run(self.assistant)
+                figures = self._validation.run(self.objective)
             found[0] = figures["loss"]
         # The others need the loss to know which checkpoint is the best.
-        return {**figures, "loss": float(self._added(found))}
+        return {**figures, "loss": float(added(self.accelerator, found))}
 
     def _record(self, losses: dict[str, Any], figures: dict[str, float]) -> None:
         if self._log is None or not (losses or figures):
@@ -346,7 +330,7 @@ class Trainer:
     def _restore(self, folder: Path) -> None:
         """Become what the run was when it wrote a checkpoint."""
         weights, state = checkpoints.load(folder)
-        set_weights(self.trainable, weights, folder)
+        checkpoints.set_weights(self.trainable, weights, folder)
         self._optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
@@ -364,7 +348,7 @@ class Trainer:
             return
         best = int(self.best.get("step", self.step))
         folder = self.output / checkpoints.FOLDER / f"step-{best:08d}"
-        set_weights(self.trainable, checkpoints.load(folder)[0], folder)
+        checkpoints.set_weights(self.trainable, checkpoints.load(folder)[0], folder)
         target, fresh = self.output / ASSISTANT_FOLDER, self.output / f".{ASSISTANT_FOLDER}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         self.assistant.save_pretrained(fresh)
@@ -396,29 +380,9 @@ class Trainer:
             pictures = {item.image for item in instructions}
             self.assistant.training_photos |= hash_photos(data.photos | pictures)
 
-    @contextmanager
-    def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step; a second Ctrl-C at once."""
-
-        first = math.inf
-
-        def stop(number: int, _: object) -> None:
-            nonlocal first
-            if self._asked:
-                # Launchers pass on the Ctrl-C that reached this process already.
-                if number == signal.SIGINT and time.monotonic() > first + SAME_SIGNAL:
-                    raise KeyboardInterrupt
-                return
-            self._asked, first = True, time.monotonic()
-            if self.accelerator.is_main_process:
-                tqdm.write("stopping after this step; again to stop at once", sys.stderr)
-
-        former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+    def _tell_stopping(self) -> None:
+        if self.accelerator.is_main_process:
+            tqdm.write("stopping after this step; again to stop at once", sys.stderr)
 
     def _progress(self) -> tqdm:
         watched = self.accelerator.is_main_process and sys.stderr.isatty()
@@ -454,53 +418,3 @@ def learning_rate(arguments: TrainingArguments, step: int, total: int) -> float:
         return arguments.learning_rate * (step + 1) / rising
     progress = (step - rising) / max(1, total - rising)
     return arguments.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def set_weights(
-    trainable: dict[str, torch.nn.Parameter], weights: dict[str, Tensor], folder: Path
-) -> None:
-    """Copy the weights of a checkpoint, every one of them.
-
-    Raises:
-        ConfigError: names or shapes differ from what is trained now.
-    """
-    expected = {name: tuple(value.shape) for name, value in trainable.items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != found:
-        odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
-        raise ConfigError(
-            f"{folder} holds the weights of another model (the first that differs: {odd}); train "
-            "into a new folder"
-        )
-    with torch.no_grad():
-        for name, parameter in trainable.items():
-            parameter.copy_(weights[name])
-
-
-def _accelerator(arguments: TrainingArguments) -> Accelerator:
-    """The processes of this run.
-
-    Raises:
-        ConfigError: the number format needs a GPU.
-    """
-    has_gpu = torch.cuda.is_available() and not arguments.cpu
-    if arguments.mixed_precision == "fp16" and not has_gpu:
-        raise ConfigError("mixed_precision fp16 needs a GPU; bf16 and no work on the CPU as well")
-    # Without a GPU, Accelerate takes several processes for as many runs of one, unless told.
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return Accelerator(
-        mixed_precision=arguments.mixed_precision,
-        cpu=arguments.cpu or (several and not has_gpu),
-    )
-
-
-def _last_checkpoint(output: Path, resume: bool) -> Path | None:
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file; name a folder for the run")
-    saved = checkpoints.existing(output)
-    if saved and not resume:
-        raise ConfigError(
-            f"{output} holds a run, saved up to step {checkpoints.step_of(saved[-1])}; add "
-            "--resume to go on with it, or choose another folder"
-        )
-    return saved[-1] if saved else None

@@ -12,21 +12,23 @@ from torch import Tensor
 
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders import ImageFeatures
-from anomalygpt.evaluation.places import places_in
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.language.generation import GenerationOptions
+from anomalygpt.references.library import FileBanks
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch
 from anomalygpt.training.objective import (
     LossSums,
+    Objective,
     count_targets,
     frozen_features,
     text_stage_maps,
     tokenize,
     training_maps,
 )
-from anomalygpt.training.references import ReferenceBanks
 from anomalygpt.training.rows import InspectionRows, Row
+from anomalygpt.verdict import says_yes
 from decoder import MemoryBank, image_score
+from simulation.dialogues.english.reading import places_in
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -42,7 +44,7 @@ class Validation:
     """
 
     def __init__(
-        self, arguments: TrainingArguments, rows: InspectionRows, banks: ReferenceBanks
+        self, arguments: TrainingArguments, rows: InspectionRows, banks: FileBanks
     ) -> None:
         count = min(arguments.validation_rows, len(rows))
         self._arguments = arguments
@@ -53,13 +55,14 @@ class Validation:
         self._batches = [Batch.of(made[start : start + size]) for start in range(0, count, size)]
 
     @torch.no_grad()
-    def run(self, assistant: AnomalyGPT) -> dict[str, float]:
-        """Figures by name; what cannot be measured is left out.
+    def run(self, objective: Objective) -> dict[str, float]:
+        """Figures of the objective's assistant by name; what cannot be measured is left out.
 
         The text side is judged alone, without references; the reference side with the references
         of each row. Losses are those of the text side's map.
         """
-        parts = [self._measure(assistant, batch) for batch in self._batches]
+        assistant = objective.assistant
+        parts = [self._measure(objective, batch) for batch in self._batches]
         figures = _losses(self._arguments, parts)
         masks = torch.cat([part["masks"] for part in parts])
         damaged = masks.flatten(1).any(dim=1)
@@ -69,7 +72,7 @@ class Validation:
             maps = torch.cat([part["maps"][side] for part in parts])
             figures[f"{side}_pixel_auroc"] = pixel_auroc(maps, masks)
             if "probabilities" in parts[0]:
-                said = torch.cat([part["probabilities"][side] for part in parts]) > 0.5
+                said = says_yes(torch.cat([part["probabilities"][side] for part in parts]))
                 figures[f"{side}_verdict_accuracy"] = float((said == damaged).float().mean())
         if "named" in parts[0]:
             named = [places for part in parts for places in part["named"]]
@@ -80,17 +83,19 @@ class Validation:
             figures["threshold_accuracy"], figures["threshold"] = best_threshold(scores, damaged)
         return {name: value for name, value in figures.items() if not np.isnan(value)}
 
-    def _measure(self, assistant: AnomalyGPT, batch: Batch) -> dict[str, Any]:
-        conversations = tokenize(assistant, batch.turns, self._arguments.max_tokens)
-        banks = [self._banks.bank(references) for references in batch.references]
+    def _measure(self, objective: Objective, batch: Batch) -> dict[str, Any]:
+        assistant = objective.assistant
+        dialogues = tokenize(assistant, batch.turns, self._arguments.max_tokens)
+        formulation = assistant.config.decoder.formulation
+        banks = [self._banks.bank(names, formulation) for names in batch.references]
         text_side = assistant.decoder.has_text_side
-        sums = assistant(batch, conversations, None if text_side else banks)
+        sums = objective(batch, dialogues, None if text_side else banks)
         features = frozen_features(assistant, batch.pixels)
         maps = _maps(assistant, features, banks)
         assert batch.masks is not None
         found: dict[str, Any] = {
             "rows": len(batch),
-            "tokens": count_targets(conversations),
+            "tokens": count_targets(dialogues),
             "sums": sums,
             "masks": batch.masks,
             "maps": {side: drawn.float().cpu() for side, drawn in maps.items()},
@@ -159,7 +164,7 @@ def _maps(
 
 
 def _dialogue(assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor) -> Any:
-    dialogue = assistant.open_dialogue_about(features.embedding, maps)
+    dialogue = assistant.speech.open_dialogue(features.embedding, maps)
     dialogue.ask(ANOMALY_QUESTION)
     return dialogue
 

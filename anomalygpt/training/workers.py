@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
@@ -24,6 +24,7 @@ import cv2
 import torch
 
 from anomalygpt.errors import WorkerError
+from anomalygpt.interruptions import blocked
 
 Item = TypeVar("Item", covariant=True)
 
@@ -34,7 +35,7 @@ PATIENCE = 0.2
 # A process forked from this one would hang on the thread pools that OpenCV and torch hold here. On
 # Linux all come from one that has imported what they need and done nothing else: torch is loaded
 # once instead of once for each.
-_NEEDED = ["anomalygpt.training.batches"]
+_NEEDED = ["anomalygpt.training.rows"]
 
 
 class Source(Protocol[Item]):
@@ -98,7 +99,7 @@ class _Worker:
         resource_tracker.ensure_running()
         # Workers outlive a signal to the whole group: what is blocked here stays blocked in them,
         # and in the process that they are forked from.
-        with _blocked(signal.SIGINT, signal.SIGTERM):
+        with blocked(signal.SIGINT, signal.SIGTERM):
             self._process.start()
         # Ours alone is left: the pipe ends with the process.
         theirs.close()
@@ -154,18 +155,6 @@ def _read(pipe: Connection, arrived: SimpleQueue[bytes | None]) -> None:
         while True:
             arrived.put(pipe.recv_bytes())
     arrived.put(None)
-
-
-@contextmanager
-def _blocked(*signals: signal.Signals) -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 class _Failure:

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from anomalygpt.checkpoints import load_module, save_module
 from anomalygpt.encoders.compact import CompactEncoder, compact_config
-from anomalygpt.preprocessing import preprocess
+from anomalygpt.images.preprocessing import preprocess
 from anomalygpt.progress import with_bar
 from embedded.pairs import make_pair
 from embedded.photos import split_photos
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Lessons(Dataset):  # type: ignore[type-arg]
+class _Lessons(Dataset):
     def __init__(self, photos: Any, options: argparse.Namespace, side: int) -> None:
         self._photos, self._seed, self._side = photos, options.seed, side
         self._config = compact_config()
@@ -181,6 +181,7 @@ class EncoderTrainer:
         for projection, maps in zip(
             self.encoder.projections, zip(*layers, strict=True), strict=True
         ):
+            assert isinstance(projection, nn.Linear)
             tokens = F.normalize(torch.cat(maps), dim=1).movedim(1, -1).flatten(0, 2)
             mean = tokens.mean(dim=0)
             axes = torch.linalg.svd(tokens[::3] - mean, full_matrices=False)[2]

@@ -18,11 +18,11 @@ import torch
 
 from anomalygpt.checkpoints import load_module, open_weights
 from anomalygpt.config import AnomalyGPTConfig
-from anomalygpt.data import hash_file
 from anomalygpt.devices import resolve_device
 from anomalygpt.encoders import build_encoder
 from anomalygpt.encoders.compact import compact_config
 from anomalygpt.errors import DataError
+from anomalygpt.files import hash_file
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from decoder import DecoderConfig, ImageDecoder, image_score

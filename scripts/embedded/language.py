@@ -2,7 +2,7 @@
 
 It reads photos as nine words (`embedded.notation`) where the product will put its prompts: image
 embedding, nine base prompts, nine prompts of cells. It learns English from books and everyday
-dialogues, and inspection from made conversations, in exactly the product's format. What it reads
+dialogues, and inspection from made dialogues, in exactly the product's format. What it reads
 is blurred by noise and by mixtures of words, since trained prompts will not hit a word's
 embedding exactly; a mixture of "clean" and a defect is answered with the odds of the mixture, so
 that yes against no stays a probability.
@@ -14,7 +14,6 @@ import argparse
 import csv
 import gzip
 import json
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +27,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from anomalygpt.checkpoints.writer import share_with_readers
-from anomalygpt.conversation import VICUNA_V0
-from anomalygpt.generation import GenerationOptions
-from anomalygpt.image_io import write_atomically
-from anomalygpt.language_model import LanguageModel
-from anomalygpt.language_model_loading import load_tokenizer, quiet
+from anomalygpt.files import share_with_readers, write_atomically
+from anomalygpt.interruptions import stopping
+from anomalygpt.language.generation import GenerationOptions
+from anomalygpt.language.language_model import LanguageModel
+from anomalygpt.language.loading import load_tokenizer, quiet
+from anomalygpt.language.speaking import open_dialogue
+from anomalygpt.language.templates import VICUNA_V0
 from anomalygpt.progress import with_bar
-from embedded.interruptions import interruptions
 from embedded.notation import (
     CLEAN,
     EXTRA_ROWS,
@@ -51,16 +50,15 @@ from embedded.notation import (
     random_words,
     settled,
 )
-from embedded.speech import conversation, is_chatter
+from embedded.speech import dialogue, is_chatter
 from prompt_learner.prompt_learner import MAP_PROMPTS
-from simulation.anomaly import PLACES
+from simulation.dialogues.english.reading import count_in, places_in
 from simulation.dialogues.published import ANOMALY_QUESTION
-from simulation.dialogues.wording import place_words
 from tokenizer import write_tokenizer
 
 BASE_PROMPTS = 9
 PROMPTS = 1 + BASE_PROMPTS + MAP_PROMPTS  # image, base, cells
-TOKENIZER_CONVERSATIONS = 6000
+TOKENIZER_DIALOGUES = 6000
 CONTEXT, LONGEST_ROW = 768, 704  # training leaves room for an answer
 
 # Share of text in a step's tokens, falling from the first to the second over this share of the run.
@@ -68,12 +66,12 @@ TEXT_SHARES, TEXT_FALL = (0.35, 0.08), 0.25
 TEXT_ROW = 256
 TEXT_CHARACTERS = 6_000_000  # of the books and of the dialogues each; a run reads less
 MICRO_TOKENS = 2048  # padded, of one pass
-# Conversations are drawn for so many steps at once: the more, the more rows of the same length.
+# Dialogues are drawn for so many steps at once: the more, the more rows of the same length.
 POOLED_STEPS = 8
 
 # Noise of prompts, in units of a cell word's embedding. Base and image carry nothing to read.
 CELL_NOISE, BASE_NOISE, CHECK_NOISE = 0.35, 1.0, 0.1
-SOFTENED, MIXED = 0.15, 0.15  # shares of conversations with one cell between two words
+SOFTENED, MIXED = 0.15, 0.15  # shares of dialogues with one cell between two words
 
 PEAK_RATE, WARMUP, LAST_RATE = 2e-3, 0.03, 0.05
 BETAS, DECAY, CLIP = (0.9, 0.95), 0.05, 1.0
@@ -85,7 +83,7 @@ STATE, MODEL_FOLDER = "state.pt", "language_model"
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is read besides made conversations.
+    """What is read besides made dialogues.
 
     Attributes:
         stream: (n,) uint16, the tokens of books and dialogues one after another.
@@ -131,7 +129,7 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class PromptNoise:
-    """How the prompts of B conversations differ from the embeddings of their rows.
+    """How the prompts of B dialogues differ from the embeddings of their rows.
 
     Attributes:
         noise: (B, 19, width), in units of a cell word's embedding.
@@ -172,7 +170,7 @@ class Batches:
 
     @property
     def prompt_positions(self) -> list[int]:
-        """Where image, base prompts and cells stand in every conversation."""
+        """Where image, base prompts and cells stand in every dialogue."""
         image = len(self._before)
         first = image + 1 + len(self._after)
         return [image, *range(first, first + BASE_PROMPTS + MAP_PROMPTS)]
@@ -192,7 +190,7 @@ class Batches:
         return texts + self._pool[1][place]
 
     def row(self, words: Sequence[int], turns: Sequence[tuple[str, str]]) -> Row:
-        """A conversation as the product writes it; turns that do not fit any more are left out."""
+        """A dialogue as the product writes it; turns that do not fit any more are left out."""
         cells = [cell_row(self.pieces, word) for word in words]
         base = [base_row(self.pieces)] * BASE_PROMPTS
         ids = [*self._before, image_row(self.pieces), *self._after, *base, *cells]
@@ -216,11 +214,11 @@ class Batches:
         return [Row(stream[start : start + TEXT_ROW].tolist(), targets) for start in starts]
 
     def _spoken(self, pool: int) -> list[list[MicroBatch]]:
-        """The conversations of the steps of a pool, parts of similar length spread over them."""
+        """The dialogues of the steps of a pool, parts of similar length spread over them."""
         generator = np.random.default_rng((self.seed, 1, pool))
         steps = range(pool * POOLED_STEPS, (pool + 1) * POOLED_STEPS)
         rooms = [self.tokens - TEXT_ROW * self._text_rows(step) for step in steps]
-        rows = sorted(self._conversations(sum(rooms), generator), key=lambda row: len(row.ids))
+        rows = sorted(self._dialogues(sum(rooms), generator), key=lambda row: len(row.ids))
         # Every step gets some, also while most of it is text.
         parts = list(_by_size(rows, min(MICRO_TOKENS, max(rooms) // 2)))
         spread: list[list[MicroBatch]] = [[] for _ in steps]
@@ -231,10 +229,10 @@ class Batches:
             spread[step].append(replace(micro, prompts=self._noise(parts[index], generator)))
         return spread
 
-    def _conversations(self, tokens: int, generator: np.random.Generator) -> Iterator[Row]:
+    def _dialogues(self, tokens: int, generator: np.random.Generator) -> Iterator[Row]:
         while tokens > 0:
             asked, read, blend = drawn_words(generator)
-            row = self.row(read, conversation(asked, generator, self.corpus.chatter))
+            row = self.row(read, dialogue(asked, generator, self.corpus.chatter))
             tokens -= len(row.ids)
             yield Row(row.ids, row.targets, blend)
 
@@ -436,7 +434,7 @@ def check(language_model: LanguageModel, pieces: int, seed: int, followed: int) 
     facts = [facts_of_words(words) for words in photos]
     prompts = _prompts(language_model, pieces, photos, generator)
     options = GenerationOptions(max_new_tokens=64)
-    dialogue = language_model.start(prompts[:, :1], prompts[:, 1:])
+    dialogue = open_dialogue(language_model, prompts[:, :1], prompts[:, 1:])
     dialogue.ask(ANOMALY_QUESTION)
     sure = dialogue.probabilities().anomaly
     answers = dialogue.answers(options)
@@ -451,7 +449,9 @@ def check(language_model: LanguageModel, pieces: int, seed: int, followed: int) 
     truth = torch.tensor([float(bool(fact.defects)) for fact in facts])
     second = []
     for index in [index for index, fact in enumerate(facts) if fact.defects][:followed]:
-        one = language_model.start(prompts[index : index + 1, :1], prompts[index : index + 1, 1:])
+        one = open_dialogue(
+            language_model, prompts[index : index + 1, :1], prompts[index : index + 1, 1:]
+        )
         one.ask(ANOMALY_QUESTION)
         one.answer(options)
         one.ask(WHERE_QUESTION)
@@ -482,41 +482,10 @@ def _prompts(
     return embedded + CHECK_NOISE * cell_scale(language_model) * noise
 
 
-_NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NUMBER = re.compile(rf"\b(\d+|{'|'.join(_NUMBERS)})\b(?!\.?\d*\s*(?:percent|%))")
-
-
-def count_in(answer: str) -> int:
-    """How many defects an answer to whether something is wrong speaks of."""
-    if answer.startswith("No"):
-        return 0
-    found = _NUMBER.search(answer)
-    if found is None:
-        return 1
-    return int(found[1]) if found[1].isdigit() else 2 + _NUMBERS.index(found[1])
-
-
-def places_in(answer: str) -> set[str]:
-    """The places that an answer names, by any of their names."""
-    found = set()
-    for name, place in _NAMES:
-        answer, named = re.subn(rf"\b{name}\b", "", answer)
-        if named:
-            found.add(place)
-    return found
-
-
-# Long names first: "left" is part of "top left".
-_NAMES = sorted(
-    {(name, place) for place in PLACES for name in place_words(place).strip("[]").split("|")},
-    key=lambda pair: -len(pair[0]),
-)
-
-
 def _sentences(texts: tuple[Sequence[str], Sequence[str]], seed: int) -> Iterator[str]:
     generator = np.random.default_rng((seed, 2**32))
-    for _ in range(TOKENIZER_CONVERSATIONS):
-        turns = conversation(random_words(generator), generator)
+    for _ in range(TOKENIZER_DIALOGUES):
+        turns = dialogue(random_words(generator), generator)
         for question, answer in turns:
             yield f"### Human: <Img></Img> {question}\n### Assistant: {answer}\n###"
     for kind in texts:
@@ -621,7 +590,7 @@ def train(trainer: Trainer, output: Path, save_minutes: float) -> bool:
     for name in ("log.csv", "checks.csv"):
         _forget(output / name, trainer.step)
     saved = time.monotonic()
-    with interruptions() as interrupted:
+    with stopping() as asked:
         for _ in with_bar(range(trainer.step, steps), steps - trainer.step, "steps"):
             losses = trainer.advance()
             _note(output / "log.csv", trainer.step, {**losses, "seconds": trainer.seconds})
@@ -629,7 +598,7 @@ def train(trainer: Trainer, output: Path, save_minutes: float) -> bool:
                 found = check(trainer.language_model, pieces, 1, FOLLOWED)
                 _note(output / "checks.csv", trainer.step, found)
                 _show(trainer, losses, found)
-            stop = bool(interrupted)
+            stop = asked.is_set()
             if stop or trainer.step == steps or time.monotonic() - saved > 60 * save_minutes:
                 write_atomically(output / STATE, lambda file: torch.save(trainer.state(), file))
                 saved = time.monotonic()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anomalygpt.errors import DataError
+from decoder.scale import as_ratio
 from embedded.notation import Words, words_of
 from simulation import find_defects
 from simulation.dialogues import facts_of
@@ -103,18 +104,6 @@ def load_evidence(folder: Path, kind: str) -> Evidence:
         embeddings,
         tuple(torch.stack(stage) for stage in tokens),
     )
-
-
-def as_ratio(cells: Tensor) -> Tensor:
-    """The distance r of a map's value r² / (1 + r²)."""
-    cells = cells.clamp(0.0, 0.999)  # 1 would be infinitely far
-    return (cells / (1.0 - cells)).sqrt()
-
-
-def as_map(ratios: Tensor) -> Tensor:
-    """A map's values r² / (1 + r²)."""
-    squared = ratios.square()
-    return squared / (1.0 + squared)
 
 
 def draw_rows(evidence: Evidence, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from anomalygpt.image_io import load_image
-from anomalygpt.references import COPY_VARIATION
+from anomalygpt.images.reading import load_image
+from anomalygpt.references.pictures import COPY_VARIATION
 from simulation import NormalVariation, profile_for, rotations_and_flips, simulate, vary
 
 # Photos of one part differ more or less; a bank also holds turned copies of its references.

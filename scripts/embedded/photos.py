@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalygpt.data import hash_file
 from anomalygpt.errors import DataError, SourceError
+from anomalygpt.files import hash_file
 from anomalygpt.images.listing import list_images
 
 # Photos whose hash begins with a byte below this are held out: about 1 in 12, the same whatever

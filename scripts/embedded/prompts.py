@@ -26,19 +26,19 @@ from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.errors import DataError
-from anomalygpt.image_io import write_atomically
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.files import write_atomically
+from anomalygpt.interruptions import stopping
+from anomalygpt.language.language_model import LanguageModel
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.training.objective import answer_loss, count_targets, tokenize
 from decoder import ImageDecoder, dice_loss, focal_loss
+from decoder.scale import as_map, fused
 from embedded.evidence import encoder_alone, require_encoder
-from embedded.interruptions import interruptions
 from embedded.lessons import (
     KIND,
     LIMIT,
     Evidence,
-    as_map,
     draw_lesson,
     draw_rows,
     load_evidence,
@@ -55,7 +55,7 @@ from embedded.notation import (
     is_placed,
 )
 from embedded.precision import half_precision
-from embedded.speech import conversation
+from embedded.speech import dialogue
 from prompt_learner import MAP_PROMPTS, PromptLearner, PromptLearnerConfig
 
 CHANNELS = (8, 16, 32, 64, 128)
@@ -223,7 +223,7 @@ class Lessons:
     def answers(self, generator: np.random.Generator) -> dict[str, Tensor]:
         """The words as well as the answers of the language model."""
         maps, words, embeddings = self.lesson(generator)
-        turns = [_conversation(nine, generator) for nine in words.tolist()]
+        turns = [_dialogue(nine, generator) for nine in words.tolist()]
         tokens = tokenize(self.assistant, turns, 256)
         features = ImageFeatures(embeddings, (), self.evidence.grid)
         spoken = answer_loss(self.assistant, features, maps, tokens) / count_targets(tokens)
@@ -261,9 +261,9 @@ class Lessons:
         drawn = [draw_lesson(self.evidence, row, generator) for row in rows.tolist()]
         text = self._text(rows.tolist(), [lesson.other for lesson in drawn])
         against = self.enlarged(as_map(torch.stack([lesson.ratios for lesson in drawn])))
-        fused = torch.lerp(against, text, self.assistant.decoder.config.text_weight)
+        together = fused(against, text, self.assistant.decoder.config.text_weight)
         alone = torch.from_numpy(generator.random(len(rows)) < ZERO_SHOT_SHARE)
-        maps = torch.where(alone[:, None, None], text, fused)
+        maps = torch.where(alone[:, None, None], text, together)
         words = torch.tensor([lesson.words for lesson in drawn]).view(-1, 3, 3)
         turn, mirror = int(generator.integers(4)), bool(generator.random() < 0.5)
         maps, words = (torch.rot90(x, turn, (1, 2)) for x in (maps, words))
@@ -287,8 +287,8 @@ class Lessons:
         return F.interpolate(maps[:, None], size=size, mode="bilinear")[:, 0]
 
 
-def _conversation(words: Sequence[int], generator: np.random.Generator) -> Any:
-    return conversation(tuple(words), generator, ())[:MOST_TURNS]
+def _dialogue(words: Sequence[int], generator: np.random.Generator) -> Any:
+    return dialogue(tuple(words), generator, ())[:MOST_TURNS]
 
 
 def _phase(
@@ -313,7 +313,7 @@ def _phase(
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         done = state["step"]
-    with interruptions() as interrupted:
+    with stopping() as asked:
         for step in with_bar(range(done, steps), steps - done, name):
             share = step / steps
             factor = min(1.0, (step + 1) / WARMUP) * (1 + math.cos(math.pi * share)) / 2
@@ -325,7 +325,7 @@ def _phase(
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
             _log(options.output / f"{name}.csv", step + 1, found)
-            stop = bool(interrupted)
+            stop = asked.is_set()
             if stop or (step + 1) % options.save_every == 0 or step + 1 == steps:
                 parts = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
                 kept = {**parts, "step": step + 1, "lessons": KIND}
@@ -371,12 +371,12 @@ def check(assistant: AnomalyGPT, held: Evidence, options: Any) -> None:
     words = torch.tensor([words_of_mask(mask) for mask in held.masks.numpy()])
     text = lessons.enlarged(lessons.text_maps.float())
     against = lessons.enlarged(as_map(held.ratios))
-    fused = torch.lerp(against, text, assistant.decoder.config.text_weight)
+    together = fused(against, text, assistant.decoder.config.text_weight)
     rounds = max(1, len(held) // options.batch_size)
     drawn = [lessons.lesson(np.random.default_rng([options.seed, n])) for n in range(rounds)]
     kinds = {
         "lessons": (torch.cat([maps for maps, _, _ in drawn]), torch.cat([w for _, w, _ in drawn])),
-        "simulated": (fused, words),
+        "simulated": (together, words),
         "none": (text, words),
     }
     embeddings = torch.cat([e for _, _, e in drawn])
@@ -429,7 +429,7 @@ def _read(
         part = slice(start, start + 32)
         drawn = maps[part].to(assistant.device)
         words.append(_likeliest(lessons.word_logits(lessons.learner(drawn))))
-        dialogue = assistant.open_dialogue_about(embeddings[part].to(assistant.device), drawn)
+        dialogue = assistant.speech.open_dialogue(embeddings[part].to(assistant.device), drawn)
         dialogue.ask(ANOMALY_QUESTION)
         yes.append(dialogue.probabilities().anomaly.float())
     return torch.cat(words).cpu(), torch.cat(yes).cpu()

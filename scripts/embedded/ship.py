@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from anomalygpt import AnomalyGPT
+from anomalygpt.doctor.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.errors import OutputError
-from anomalygpt.known_answers import KNOWN_ANSWERS, known_answers
-from anomalygpt.model import AnomalyGPT
-from anomalygpt.pretrained import LANGUAGE_MODEL, load_assistant
+from anomalygpt.pretrained import LANGUAGE_MODEL
 from embedded.photos import split_photos
 
 # Everything that the package ships.
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the folder anew, load it again and record what it says about the examples."""
-    assistant = load_assistant(options.assistant, device="cpu", dtype="float32")
+    assistant = AnomalyGPT.from_pretrained(options.assistant, device="cpu", dtype="float32")
     assistant.training_photos = split_photos(options.photos).hashes
     _halve(assistant)
     new = options.output.with_name(options.output.name + ".new")
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     assistant.save_pretrained(new)
     _plain_tokenizer(options.language_model, new / LANGUAGE_MODEL)
     started = time.perf_counter()
-    again = load_assistant(new, device="cpu")
+    again = AnomalyGPT.from_pretrained(new, device="cpu")
     seconds = time.perf_counter() - started
     again.name = "embedded"
     answers = known_answers(again, options.examples)

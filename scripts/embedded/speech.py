@@ -1,4 +1,4 @@
-"""Conversations about a photo of which only the nine words are known; see `embedded.notation`.
+"""Dialogues about a photo of which only the nine words are known; see `embedded.notation`.
 
 Most turns are those of `simulation.dialogues`. The words do not tell the shape of a defect, nor
 whether a photo of a good part was given, so these two things are answered without knowing. And
@@ -15,11 +15,11 @@ import numpy as np
 
 from embedded.notation import facts_of_words
 from simulation.dialogues import Facts, inspection_dialogue
-from simulation.dialogues.answers import WORDS
+from simulation.dialogues.english.answers import WORDS
+from simulation.dialogues.english.questions import QUESTIONS
+from simulation.dialogues.english.wording import as_typed, pick, say, sentence_case, with_article
 from simulation.dialogues.inspection import MOST_TURNS
-from simulation.dialogues.questions import QUESTIONS
 from simulation.dialogues.situations import fact_words
-from simulation.dialogues.wording import as_typed, pick, say, sentence_case, with_article
 
 Turn = tuple[str, str]  # question, answer
 
@@ -342,14 +342,14 @@ def is_chatter(line: str) -> bool:
     return 3 <= len(line.split()) <= 25 and not _MAY_BE_MEANT.search(line) and "#" not in line
 
 
-def conversation(
+def dialogue(
     words: Sequence[int], generator: np.random.Generator, chatter: Sequence[str] = ()
 ) -> list[Turn]:
-    """A conversation about a photo with these words; no question comes twice.
+    """A dialogue about a photo with these words; no question comes twice.
 
     Args:
         words: nine ids; see `embedded.notation`.
-        generator: source of chance; the same state gives the same conversation.
+        generator: source of chance; the same state gives the same dialogue.
         chatter: what people say about other things; without any they only ask about them.
 
     Returns:

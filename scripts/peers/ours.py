@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.evidence import EncodedPhotos
-from anomalygpt.preprocessing import ImageGeometry
+from anomalygpt.encoders.photos import EncodedPhotos
+from anomalygpt.images.preprocessing import ImageGeometry
+from decoder.config import Formulation
 from peers.readings import Reading
 
 
@@ -19,21 +19,19 @@ class Ours:
 
     bounded = True
 
-    def __init__(self, assistant: AnomalyGPT, formulation: Any) -> None:
+    def __init__(self, assistant: AnomalyGPT, formulation: Formulation) -> None:
         self.name = f"ours, {formulation}"
         self.assistant = assistant
         self.formulation = formulation
 
     def fit(self, references: Sequence[Path], pixels: Tensor) -> None:
-        self.assistant.set_formulation(self.formulation)  # which turned copies are kept, too
-        self.bank = self.assistant.remember(list(references))
+        self.bank = self.assistant.remember(list(references), formulation=self.formulation)
         # Patches of all references are joined, and their own distances read, at the first search.
         self.read(pixels[:1])
 
     def read(self, pixels: Tensor) -> Reading:
-        self.assistant.set_formulation(self.formulation)
         side = pixels.shape[-1]
         geometry = ImageGeometry.fit((side, side), side, "square")
         photo = EncodedPhotos(self.assistant.encoder(pixels), [geometry], [None])
-        evidence = self.assistant.examine(photo, self.bank)
+        evidence = self.assistant.examine(photo, self.bank, formulation=self.formulation)
         return Reading(float(evidence.scores[0]), evidence.maps[0].numpy())

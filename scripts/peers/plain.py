@@ -57,7 +57,7 @@ class PatchCoreStyle:
     def _patches(self, pixels: Tensor) -> Tensor:
         """(B, C, H, W), all levels joined."""
         pooled = [F.avg_pool2d(level, 3, 1, 1) for level in encoder_levels(self.encoder, pixels)]
-        size = max(level.shape[-2:] for level in pooled)
+        size = _finest(pooled)
         return torch.cat([enlarge(level, size) for level in pooled], dim=1)
 
 
@@ -83,13 +83,18 @@ class SpadeStyle:
 
     def read(self, pixels: Tensor) -> Reading:
         levels = encoder_levels(self.encoder, pixels)
-        size, maps = max(level.shape[-2:] for level in levels), []
+        size, maps = _finest(levels), []
         for level, bank in zip(levels, self.banks, strict=True):
             distances, _ = nearest(level[0].flatten(1).T, bank, self.neighbours)
             plane = distances.mean(dim=1).view(1, 1, *level.shape[-2:])
             maps.append(enlarge(plane, size))
         whole, _ = nearest(levels[-1].mean(dim=(2, 3)), self.whole, self.neighbours)
         return Reading(float(whole.mean()), smooth(torch.stack(maps).mean(dim=0), pixels.shape[-1]))
+
+
+def _finest(levels: Sequence[Tensor]) -> tuple[int, int]:
+    """Rows and columns of the level that has most."""
+    return max((level.shape[-2], level.shape[-1]) for level in levels)
 
 
 def nearest(query: Tensor, bank: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from anomalygpt import AnomalyGPT
 from anomalygpt.encoders.timm_backbone import TimmEncoder
-from anomalygpt.image_io import load_image
-from anomalygpt.preprocessing import ImageGeometry, preprocess
+from anomalygpt.images.preprocessing import ImageGeometry, preprocess
+from anomalygpt.images.reading import load_image
 
 SEED = 0
 

@@ -11,7 +11,7 @@ import numpy as np
 import timm
 import torch
 
-from anomalygpt.evaluation.pixel_counts import AUPRO_LIMITS
+from anomalygpt.evaluation.figures.pixel_counts import AUPRO_LIMITS
 from anomalygpt.evaluation.protocol import CategoryPlan
 from peers.trials import FIGURES, Outcome, Outcomes
 

@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from anomalygpt import AnomalyGPT
 from anomalygpt.data import Sample, load_mask
-from anomalygpt.evaluation.image_figures import ranking_figures
-from anomalygpt.evaluation.pixel_counts import PixelCounts
+from anomalygpt.evaluation.figures.image_figures import ranking_figures
+from anomalygpt.evaluation.figures.pixel_counts import PixelCounts
 from anomalygpt.evaluation.protocol import CategoryPlan
-from anomalygpt.image_io import load_image
-from anomalygpt.preprocessing import ImageGeometry
+from anomalygpt.images.preprocessing import ImageGeometry
+from anomalygpt.images.reading import load_image
 from anomalygpt.progress import BAR_DELAY
 from peers.readings import SEED, Method, bounded, checked, one_line, open_photo
 from simulation import vary

@@ -1,4 +1,4 @@
-"""Conversations about a photo in several turns, in many words, all of them from the same facts."""
+"""Dialogues about a photo in several turns, in many words, all of them from the same facts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulation.dialogues import situations
-from simulation.dialogues.answers import ANSWERS, WORDS
-from simulation.dialogues.facts import Facts
-from simulation.dialogues.questions import FIRST_OPENINGS, LATER_OPENINGS, QUESTIONS
-from simulation.dialogues.wording import (
+from simulation.dialogues.english.answers import ANSWERS, WORDS
+from simulation.dialogues.english.questions import FIRST_OPENINGS, LATER_OPENINGS, QUESTIONS
+from simulation.dialogues.english.wording import (
     as_typed,
     pick,
     plain_words,
@@ -21,8 +20,9 @@ from simulation.dialogues.wording import (
     sentence_case,
     with_article,
 )
+from simulation.dialogues.facts import Facts
 
-# The most questions that a conversation has room for.
+# The most questions that a dialogue has room for.
 MOST_TURNS = 20
 
 # Share of questions that begin with a few words of courtesy or haste, in [0, 1].
@@ -45,9 +45,9 @@ class Intent:
     Attributes:
         name: the key of its questions and answers.
         find: which case it meets.
-        stage: where in a conversation it comes up, from 0 (at once) to 3 (at the end).
+        stage: where in a dialogue it comes up, from 0 (at once) to 3 (at the end).
         weights: how often it comes up after the first turn, for a good part and for another.
-        first: how often a conversation begins with it, in percent.
+        first: how often a dialogue begins with it, in percent.
         gives_verdict: whether its answer says if something is wrong.
     """
 
@@ -90,7 +90,7 @@ _ROWS = (
 )
 _BY_NAME = {intent.name: intent for intent in _ROWS}
 
-# The names of everything that a conversation may be about, for `intents=`.
+# The names of everything that a dialogue may be about, for `intents=`.
 INTENTS: tuple[str, ...] = tuple(_BY_NAME)
 
 
@@ -104,14 +104,14 @@ def inspection_dialogue(
     turns: tuple[int, int] = (1, 5),
     intents: Sequence[str] | None = None,
 ) -> list[tuple[str, str]]:
-    """A conversation about a photo.
+    """A dialogue about a photo.
 
     Only the answer to whether something is wrong begins with "Yes" (something is) or "No"; no
     other answer begins with a word like these. No question comes twice.
 
     Args:
         facts: what is true; every answer keeps to it.
-        generator: source of chance; the same state gives the same conversation.
+        generator: source of chance; the same state gives the same dialogue.
         category: what the part is ("metal_nut"), used now and then instead of "part".
         description: a sentence that precedes the first question.
         has_reference: whether a photo of a good part was given, too.

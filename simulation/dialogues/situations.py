@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from simulation.anomaly import PLACES
-from simulation.dialogues.facts import DefectFacts, Facts
-from simulation.dialogues.published import join_words
-from simulation.dialogues.questions import TOPICS
-from simulation.dialogues.wording import (
+from simulation.dialogues.english.questions import TOPICS
+from simulation.dialogues.english.wording import (
     count_words,
     pick,
     place_words,
     share_words,
     with_article,
 )
+from simulation.dialogues.facts import DefectFacts, Facts
+from simulation.dialogues.published import join_words
 
 _SEVERITY_WORDS = {
     "minor": "[minor|minor|slight]",

@@ -18,7 +18,7 @@ from anomalygpt import AnomalyGPT, GenerationOptions
 from anomalygpt.cli import main
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig, LanguageModelConfig
 from anomalygpt.encoders import build_encoder
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.language.language_model import LanguageModel
 from decoder import DecoderConfig, ImageDecoder
 from prompt_learner import PromptLearner, PromptLearnerConfig
 
@@ -202,3 +202,14 @@ def anomalygpt(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(status, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def encoded(assistant: AnomalyGPT) -> Iterator[list[int]]:
+    """The size of every batch that the image encoder sees during the test."""
+    sizes: list[int] = []
+    handle = assistant.encoder.register_forward_hook(
+        lambda module, inputs, output: sizes.append(len(inputs[0]))
+    )
+    yield sizes
+    handle.remove()

@@ -19,7 +19,9 @@ import timm
 import torch
 from PIL import Image
 
-from anomalygpt import Inspection, commands, image_io
+from anomalygpt import Inspection
+from anomalygpt.images import reading as image_io
+from anomalygpt.results import pictures
 from decoder import DecoderError, MemoryBank
 
 Inspect = Callable[..., "object"]
@@ -448,14 +450,14 @@ def test_ctrl_c_while_writing_leaves_whole_files_only(
     inspect, parts, tmp_path, monkeypatch
 ) -> None:
     """What was printed before is there; the file being written is not."""
-    saved = commands.save_image
+    saved = pictures.save_image
 
     def interrupted(picture, path: Path, **options: bool) -> Path:
         if path.name == "other.png":
             picture.save = lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
         return saved(picture, path, **options)
 
-    monkeypatch.setattr(commands, "save_image", interrupted)
+    monkeypatch.setattr(pictures, "save_image", interrupted)
     ran = inspect(parts, "--save-overlay", tmp_path)
     assert ran.status == 130
     assert "interrupted; what was written so far is complete" in ran.error

@@ -1,4 +1,4 @@
-"""A conversation that begins with its verdict: what is found, asked, said and read."""
+"""A chat that begins with its verdict: what is found, asked, said and read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from anomalygpt import AnomalyGPT, GenerationOptions, Inspection
 from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
-from anomalygpt.dialogue import Dialogue
-from anomalygpt.errors import ConfigError, ConversationTooLongError
+from anomalygpt.errors import ConfigError, DialogueTooLongError
+from anomalygpt.language.dialogue import Dialogue
 from anomalygpt.replies import reply_to, understand
+from anomalygpt.verdict import leading_word
 from decoder import MemoryBank
 
 SHORT = GenerationOptions(max_new_tokens=6)
@@ -34,7 +35,7 @@ def bank(assistant: AnomalyGPT, parts: Path) -> MemoryBank:
 
 @pytest.fixture
 def chat(assistant: AnomalyGPT, parts: Path, bank: MemoryBank) -> Chat:
-    """A conversation about stained.png that has not begun."""
+    """A chat about stained.png that has not begun."""
     return assistant.chat(parts / "stained.png", bank)
 
 
@@ -50,20 +51,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Dialogue, "ask", ask)
     return questions
-
-
-@pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many photos each call encodes."""
-    sizes: list[int] = []
-    true = AnomalyGPT._encode
-
-    def encode(self: AnomalyGPT, photos: list) -> tuple:
-        sizes.append(len(photos))
-        return true(self, photos)
-
-    monkeypatch.setattr(AnomalyGPT, "_encode", encode)
-    return sizes
 
 
 def same(one: Inspection, other: Inspection) -> None:
@@ -173,8 +160,8 @@ def test_no_verdict_after_a_question(chat, asked, begin) -> None:
 
 
 def test_a_verdict_after_a_question_that_was_refused(assistant, chat, parts, bank) -> None:
-    """What did not fit was never read: the conversation has not begun."""
-    with pytest.raises(ConversationTooLongError):
+    """What did not fit was never read: the chat has not begun."""
+    with pytest.raises(DialogueTooLongError):
         chat.ask("Is it? " * 400)
     with pytest.raises(ConfigError, match="empty"):
         chat.ask(" ")
@@ -183,7 +170,7 @@ def test_a_verdict_after_a_question_that_was_refused(assistant, chat, parts, ban
 
 def test_no_verdict_where_the_description_is_too_long(assistant, parts, bank) -> None:
     chat = assistant.chat(parts / "stained.png", bank, description="It is round. " * 200)
-    with pytest.raises(ConversationTooLongError):
+    with pytest.raises(DialogueTooLongError):
         chat.judge()
     assert (chat.history, chat.tokens_processed) == ([], 0)
 
@@ -204,7 +191,7 @@ def test_beginning_anew_encodes_nothing(assistant, parts, bank, encoded) -> None
     assert encoded == [1]
 
 
-def test_beginning_anew_leaves_the_old_conversation(chat) -> None:
+def test_beginning_anew_leaves_the_old_chat(chat) -> None:
     chat.judge()
     history, read = list(chat.history), chat.tokens_processed
     again = chat.restart()
@@ -277,7 +264,7 @@ def test_later_answers_of_the_model_know_of_it(assistant, parts, bank) -> None:
     apart.remember(ANOMALY_QUESTION, given.history[0][1])
     apart.remember("how many?", said)
     apart.ask(FREE)
-    assert apart.answer(SHORT, apart.leading_word()) == given.history[-1][1]
+    assert apart.answer(SHORT, leading_word(apart)) == given.history[-1][1]
     assert apart.tokens_processed == given.tokens_processed
     without = assistant.chat(parts / "stained.png", bank)
     without.judge()
@@ -285,12 +272,12 @@ def test_later_answers_of_the_model_know_of_it(assistant, parts, bank) -> None:
     assert without.tokens_processed < given.tokens_processed
 
 
-def test_a_full_conversation_still_tells_the_result(assistant, parts, bank) -> None:
+def test_a_full_chat_still_tells_the_result(assistant, parts, bank) -> None:
     chat = assistant.chat(parts / "stained.png", bank)
     chat.judge()
     for _ in range(30):
         chat.ask("report")
-    with pytest.raises(ConversationTooLongError):
+    with pytest.raises(DialogueTooLongError):
         chat.ask(FREE, SHORT)
     turns = len(chat.history)
     assert "stand" in chat.ask("how many?") or "Zero" in chat.history[-1][1]
@@ -335,7 +322,7 @@ def test_a_narrow_models_nonsense_is_taken_back(narrow, parts) -> None:
     dialogue = narrow.open_dialogue(chat._evidence)
     for asked, answer in chat.history:
         dialogue.remember(asked, answer)
-    # What was taken back has left no trace in the conversation.
+    # What was taken back has left no trace in the chat.
     dialogue.ask(question)
     chat._dialogue.ask(question)
     assert torch.allclose(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.cautions import OTHER_PRODUCT
-from anomalygpt.pretrained import PRESETS
+from anomalygpt.presets import PRESETS
+from anomalygpt.results.cautions import OTHER_PRODUCT
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

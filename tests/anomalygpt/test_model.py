@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,13 +19,13 @@ from anomalygpt.encoders import ImageFeatures
 from anomalygpt.errors import (
     CheckpointError,
     ConfigError,
-    ConversationTooLongError,
+    DialogueTooLongError,
     ImageError,
     MissingPartError,
     OutputError,
 )
 from anomalygpt.evidence import EncodedPhotos, Evidence
-from anomalygpt.preprocessing import ImageGeometry
+from anomalygpt.images.preprocessing import ImageGeometry
 from decoder import MemoryBank
 
 QUESTION = "Is there any anomaly in the image?"
@@ -45,17 +45,6 @@ def same(first: Inspection, second: Inspection) -> None:
 @pytest.fixture(scope="module")
 def bank(assistant: AnomalyGPT, parts: Path) -> MemoryBank:
     return assistant.remember([parts / "good.png"])
-
-
-@pytest.fixture
-def encoded(assistant: AnomalyGPT) -> Iterator[list[int]]:
-    """The size of every batch that the image encoder sees during the test."""
-    sizes: list[int] = []
-    handle = assistant.encoder.register_forward_hook(
-        lambda module, inputs, output: sizes.append(len(inputs[0]))
-    )
-    yield sizes
-    handle.remove()
 
 
 @pytest.fixture
@@ -208,13 +197,15 @@ def test_without_intervention_too(assistant: AnomalyGPT, parts: Path, bank: Memo
 
 
 @pytest.mark.parametrize("value", [1e-6, 0.2, 0.5, 1.0])
-@pytest.mark.parametrize("raw", [False, True])
-def test_who_says_yes_shows_where_even_on_a_flat_map(assistant, decided, value, raw) -> None:
+@pytest.mark.parametrize(("kind", "names"), [("normalised", ()), ("published", ("good",))])
+def test_who_says_yes_shows_where_even_on_a_flat_map(
+    assistant, decided, value, kind, names
+) -> None:
     decided(0.9)
     features = ImageFeatures(torch.zeros(1, 32), (torch.zeros(1, 16, 32),) * 2, (4, 4))
     photos = EncodedPhotos(features, [ImageGeometry.fit((40, 50), 64, "square")], [None])
     maps = torch.full((1, 224, 224), value)
-    (found,) = assistant.judge(Evidence(photos, maps, maps.mean((1, 2)), (), raw, None))
+    (found,) = assistant.judge(Evidence(photos, maps, maps.mean((1, 2)), names, None, kind))
     assert len(found.regions) == 1
     assert found.regions[0].area_fraction == pytest.approx(1)
 
@@ -357,12 +348,7 @@ def test_few_references_are_turned_by_themselves(
 ) -> None:
     """About a dozen views while references are few; never for published maps."""
     references = [parts / "good.png"] * count
-    before = assistant.config.decoder.formulation
-    assistant.set_formulation(formulation)
-    try:
-        by_itself = assistant.remember(references)
-    finally:
-        assistant.set_formulation(before)
+    by_itself = assistant.remember(references, formulation=formulation)
     asked = assistant.remember(references, rotations=turns)
     query = assistant.encode(references[0]).features.stages
     assert torch.equal(by_itself.self_distances(), asked.self_distances())
@@ -388,14 +374,15 @@ def test_a_bank_of_another_encoder_is_refused(assistant, parts) -> None:
         assistant.inspect(parts / "good.png", foreign, map_only=True)
 
 
-def test_the_formulation_can_be_changed(build_assistant, parts) -> None:
-    changed = build_assistant(words=False)
+def test_the_formulation_can_be_asked_for(assistant, parts) -> None:
+    """Each call has its own: a model is shared by many."""
     photo, references = parts / "stained.png", [parts / "good.png"]
-    before = changed.inspect(photo, references, map_only=True).anomaly_map
-    changed.set_formulation("published")
-    after = changed.inspect(photo, references, map_only=True)
-    assert changed.config.decoder.formulation == "published"
-    assert not np.allclose(before, after.anomaly_map)
+    before = assistant.inspect(photo, references, map_only=True)
+    after = assistant.inspect(photo, references, map_only=True, formulation="published")
+    assert (before.formulation, after.formulation) == ("normalised", "published")
+    again = assistant.inspect(photo, references, map_only=True)
+    assert np.array_equal(again.anomaly_map, before.anomaly_map)
+    assert not np.allclose(before.anomaly_map, after.anomaly_map)
     assert after.level < after.anomaly_map.max()
 
 
@@ -470,7 +457,7 @@ def test_questions_that_cannot_be_asked_leave_the_chat_usable(assistant, parts, 
     for empty in ("", " \n"):
         with pytest.raises(ConfigError, match="empty"):
             chat.ask(empty)
-    with pytest.raises(ConversationTooLongError, match="512"):
+    with pytest.raises(DialogueTooLongError, match="512"):
         chat.ask("Is it? " * 400)
     assert chat.history == []
     again = assistant.chat(parts / "good.png", bank)

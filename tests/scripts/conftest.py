@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from anomalygpt import AnomalyGPT, AnomalyGPTConfig
 from anomalygpt.config import EncoderConfig, LanguageModelConfig
 from anomalygpt.encoders import build_encoder
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.language.language_model import LanguageModel
 from decoder import DecoderConfig, ImageDecoder
 from peers.readings import open_photo
 from prompt_learner import PromptLearner, PromptLearnerConfig

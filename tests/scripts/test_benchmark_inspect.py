@@ -48,7 +48,7 @@ def test_every_stage_has_a_row(
     assert text.rstrip().endswith("further question: process 512 MiB.")
 
 
-def test_the_conversation_read_again_is_the_one_that_was_held(talker: Path) -> None:
+def test_the_chat_read_again_is_the_one_that_was_held(talker: Path) -> None:
     """As published and ours write the same answers, from the same words."""
     assistant = AnomalyGPT.from_pretrained(talker, device="cpu")
     photo, good = (benchmark_inspect.EXAMPLES / f"{name}.jpg" for name in ("scratched", "good_1"))

@@ -9,11 +9,12 @@ from datetime import datetime
 
 from PIL import Image
 
-from anomalygpt.image_io import write_atomically
+from anomalygpt.files import write_atomically
 from anomalygpt.images.listing import result_mark
-from anomalygpt.serving.report import report_page
-from anomalygpt.serving.sessions import Desk, Visit
-from anomalygpt.visualization import overlay
+from anomalygpt.results.pictures import overlay
+from anomalygpt.serving.desk.report import report_page
+from anomalygpt.serving.desk.sessions import Desk
+from anomalygpt.serving.desk.visits import Visit
 
 
 def _json_file(visit: Visit, weights: str) -> bytes:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.serving.desk import shown
 from anomalygpt.serving.engine import Engine
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from anomalygpt.serving import views
-from anomalygpt.serving.desk import endpoints
+from anomalygpt.serving.desk import endpoints, views
+from anomalygpt.serving.desk.page import Page
 from anomalygpt.serving.desk.talking import Talking
-from anomalygpt.serving.page import Page
 
 # What the browser does with a file that is ready.
 SAVE_FILE = """(file) => {
@@ -227,19 +226,19 @@ def _right() -> _Right:
     stop = gr.Button("Stop", visible=False, elem_id="stop", **small)
     viewer = gr.HTML("", elem_id="viewer", padding=False)
     chatbot = gr.Chatbot(
-        label="Conversation",
+        label="Chat",
         height=300,
         placeholder="Questions and answers about the photo appear here.",
         render_markdown=False,
         allow_tags=False,
         buttons=["copy_all"],
         feedback_options=None,
-        elem_id="conversation",
+        elem_id="chat",
     )
     with gr.Row(elem_id="suggestions"):
         suggested = [gr.Button("", size="sm", min_width=60, visible=False) for _ in range(4)]
     notice = gr.HTML("", elem_id="notice", padding=False)
-    go_on = gr.Button("Go on with a new conversation", visible=False, elem_id="go-on", **small)
+    go_on = gr.Button("Go on with a new chat", visible=False, elem_id="go-on", **small)
     question = gr.Textbox(
         placeholder="Ask about the part …",
         show_label=False,

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from anomalygpt.errors import AnomalyGPTError
-from anomalygpt.image_io import common_bit_depth, load_image
-from anomalygpt.serving import views
-from anomalygpt.serving.desk import batch
+from anomalygpt.images.reading import common_bit_depth, load_image
+from anomalygpt.serving.desk import batch, views
+from anomalygpt.serving.desk.rows import Batch
+from anomalygpt.serving.desk.sessions import Desk
+from anomalygpt.serving.desk.visits import Given, Sheet, Visit
 from anomalygpt.serving.engine import Request
-from anomalygpt.serving.sessions import Desk, Given, Sheet, Visit
 
 MOST_REFERENCES = 8
 LONGEST_DESCRIPTION, LONGEST_QUESTION = 300, 500
@@ -25,7 +26,7 @@ FOLLOW_UPS = {
 NO_PHOTO = "Drop in a photo first, then ask about it."
 NOTHING_TO_INSPECT = "There is no photo yet. Drop in a photo of the part, then press Inspect."
 FULL = (
-    "This conversation is full: the model can read no more of it. Go on with a new conversation "
+    "This chat is full: the model can read no more of it. Go on with a new chat "
     "about the same photo; what was said stays here and in the report."
 )
 UPDATE_SECONDS = 0.15  # between two updates of an answer that is being written
@@ -166,7 +167,7 @@ def working(what: str, share: float) -> Finding:
     )
 
 
-def table(made: batch.Batch, running: bool) -> Table:
+def table(made: Batch, running: bool) -> Table:
     """A batch as far as it is."""
     return Table(
         batch.table(made),
@@ -202,7 +203,7 @@ def said(answer: str) -> dict[str, str]:
 
 
 def messages(visit: Visit) -> Messages:
-    """The conversation."""
+    """The chat."""
     return [
         message
         for question, answer in visit.turns

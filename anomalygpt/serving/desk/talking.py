@@ -8,17 +8,17 @@ from collections.abc import Iterator
 import gradio as gr
 
 from anomalygpt.chat import Chat
-from anomalygpt.errors import AnomalyGPTError, ConversationTooLongError
-from anomalygpt.generation import GenerationOptions
-from anomalygpt.serving import views
-from anomalygpt.serving.desk import shown
+from anomalygpt.errors import AnomalyGPTError, DialogueTooLongError
+from anomalygpt.language.generation import GenerationOptions
+from anomalygpt.serving.desk import shown, views
+from anomalygpt.serving.desk.sessions import Desk, Desks
 from anomalygpt.serving.desk.shown import Talk
+from anomalygpt.serving.desk.visits import Visit
 from anomalygpt.serving.engine import Engine
-from anomalygpt.serving.sessions import Desk, Desks, Visit
 
 
 class Talking:
-    """What the buttons around the conversation do."""
+    """What the buttons around the chat do."""
 
     def __init__(self, engine: Engine, desks: Desks) -> None:
         self.engine, self.desks = engine, desks
@@ -26,7 +26,7 @@ class Talking:
     def ask(
         self, question: str, length: float, temperature: float, request: gr.Request
     ) -> Iterator[Talk]:
-        """The conversation so far with the answer growing, and the emptied question."""
+        """The chat so far with the answer growing, and the emptied question."""
         desk = self.desks.of(str(request.session_hash))
         visit, question = desk.current, question.strip()
         if visit is None:
@@ -60,7 +60,7 @@ class Talking:
                 if time.monotonic() - shown_at > shown.UPDATE_SECONDS:
                     yield Talk([*asked, shown.said(answer)], stop=running)
                     shown_at = time.monotonic()
-        except ConversationTooLongError:
+        except DialogueTooLongError:
             desk.pending = question
             yield Talk(before, question, views.notice(shown.FULL), gr.update(visible=True))
             return
@@ -88,7 +88,7 @@ class Talking:
         yield from self.ask(question, length, temperature, request)
 
     def go_on(self, length: float, temperature: float, request: gr.Request) -> Iterator[Talk]:
-        """After a full conversation: the question that found no room, in a new one."""
+        """After a full chat: the question that found no room, in a new one."""
         desk = self.desks.of(str(request.session_hash))
         question, desk.pending = desk.pending, ""
         if desk.current is not None and question:
@@ -96,7 +96,7 @@ class Talking:
             yield from self.ask(question, length, temperature, request)
 
     def talk_anew(self, request: gr.Request) -> Talk:
-        """The conversation about the current photo from the beginning."""
+        """The chat about the current photo from the beginning."""
         desk = self.desks.of(str(request.session_hash))
         visit = desk.current
         if visit is None:
@@ -114,7 +114,7 @@ class Talking:
         return fresh
 
     def _revived(self, desk: Desk, visit: Visit) -> Chat:
-        """A conversation about an earlier photo, which is looked at once more for it."""
+        """A chat about an earlier photo, which is looked at once more for it."""
         assert visit.given is not None
         *_, chat = self.engine.inspect(shown.request_of(visit.given))
         assert isinstance(chat, Chat)

@@ -21,9 +21,9 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from anomalygpt import AnomalyGPT, GenerationOptions
 from anomalygpt.cli import main
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig, LanguageModelConfig
-from anomalygpt.conversation import VICUNA_V0
 from anomalygpt.encoders import build_encoder
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.language.language_model import LanguageModel
+from anomalygpt.language.templates import VICUNA_V0
 from decoder import DecoderConfig, ImageDecoder
 from prompt_learner import PromptLearner, PromptLearnerConfig
 

@@ -11,9 +11,11 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from anomalygpt import files
 from anomalygpt.checkpoints import load_module, open_weights, save_module, writer
-from anomalygpt.checkpoints.writer import cast, gigabytes, parse_dtype, staged_folder
+from anomalygpt.checkpoints.writer import cast, parse_dtype
 from anomalygpt.errors import CheckpointError, ConfigError, OutputError
+from anomalygpt.files import gigabytes, staged_folder
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -114,7 +116,7 @@ def test_an_error_of_safetensors_is_understood(tmp_path, monkeypatch):
 
 
 def test_too_small_a_disk_is_seen_before_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer.shutil, "disk_usage", lambda path: Usage(10, 0, 10))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: Usage(10, 0, 10))
     with pytest.raises(OutputError, match=r"needs 400 bytes, but only 10 bytes are free"):
         save_module({"a": torch.zeros(100)}, tmp_path / "new" / "a.safetensors")
     assert not list(tmp_path.iterdir())

@@ -134,7 +134,7 @@ def turn(speaker: str, text: str) -> dict[str, str]:
 
 
 def make_instructions(root: Path, entries: list[object] | None = None) -> Path:
-    """Two conversations about two pictures, or the entries that are given."""
+    """Two dialogues about two pictures, or the entries that are given."""
     for name in ("1", "2"):
         photo(root / "images" / f"{name}.jpg")
     if entries is None:

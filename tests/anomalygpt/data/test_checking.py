@@ -111,10 +111,10 @@ def test_what_is_no_data_set(anomalygpt, tmp_path: Path, options: list[str]) -> 
     assert "1cls.csv" in ran.error
 
 
-def test_conversations(make: Make, anomalygpt, tmp_path: Path) -> None:
+def test_dialogues(make: Make, anomalygpt, tmp_path: Path) -> None:
     ran = anomalygpt("data", "check", make.instructions(tmp_path), "--dataset", "instructions")
     assert ran.status == 0
-    assert "2 conversations" in ran.out
+    assert "2 dialogues" in ran.out
 
 
 def test_checking_does_not_wait_for_torch(mvtec: Path) -> None:

@@ -1,4 +1,4 @@
-"""PandaGPT's conversations about pictures."""
+"""PandaGPT's dialogues about pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anomalygpt.data.instructions import JSON_NAME
 from anomalygpt.errors import DataError
 
 
-def test_conversations(make, tmp_path: Path) -> None:
+def test_dialogues(make, tmp_path: Path) -> None:
     """The suffix may be missing, and marks for the picture go."""
     first, second = open_instructions(make.instructions(tmp_path))
     assert first.image == tmp_path / "images" / "1.jpg"
@@ -19,7 +19,7 @@ def test_conversations(make, tmp_path: Path) -> None:
     assert second.turns == (("What is it?", "A cat."), ("Why?", "!"))
     assert open_instructions(tmp_path, limit=1) == [first]
     assert open_instructions(tmp_path / JSON_NAME) == [first, second]
-    assert check(tmp_path).conversations == 2
+    assert check(tmp_path).dialogues == 2
     assert check(tmp_path / JSON_NAME).is_ready
 
 
@@ -52,14 +52,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_conversation(make, tmp_path: Path, case: str) -> None:
+def test_a_broken_dialogue(make, tmp_path: Path, case: str) -> None:
     entry, message = BROKEN[case]
     make.instructions(tmp_path, [{"image_name": "2", "conversation": TALK}, entry])
-    with pytest.raises(DataError, match=rf"conversation 2: .*{message}"):
+    with pytest.raises(DataError, match=rf"dialogue 2: .*{message}"):
         open_instructions(tmp_path)
     assert len(open_instructions(tmp_path, limit=1)) == 1
     report = check(tmp_path)
-    assert report.conversations == report.errors == 1
+    assert report.dialogues == report.errors == 1
     assert message in report.findings[0].detail
 
 
@@ -69,7 +69,7 @@ def test_a_broken_conversation(make, tmp_path: Path, case: str) -> None:
         ("[", "cannot be read as JSON"),
         ("\x80", "cannot be read as JSON"),
         ('{"a": 1}', "holds a dict; expected a list"),
-        ("[]", "holds no conversation"),
+        ("[]", "holds no dialogue"),
     ],
 )
 def test_a_broken_file(tmp_path: Path, text: str, message: str) -> None:
@@ -81,10 +81,10 @@ def test_a_broken_file(tmp_path: Path, text: str, message: str) -> None:
 def test_pictures_that_are_missing_or_damaged(make, tmp_path: Path) -> None:
     make.instructions(tmp_path)
     (tmp_path / "images" / "2.jpg").unlink()
-    with pytest.raises(DataError, match=r"conversation 2: .*2\.jpg is not there"):
+    with pytest.raises(DataError, match=r"dialogue 2: .*2\.jpg is not there"):
         open_instructions(tmp_path)
     (tmp_path / "images" / "1.jpg").write_bytes(b"")
     report = check(tmp_path)
-    assert report.conversations == 0
+    assert report.dialogues == 0
     assert [finding.path.name for finding in report.findings] == ["1.jpg", "2.jpg"]
     assert not report.is_ready

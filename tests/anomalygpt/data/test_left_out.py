@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 
 from anomalygpt.data import bit_depths, check, data_notes, open_data
 from anomalygpt.evaluation.batches import load_batches
-from anomalygpt.image_io import load_image
-from anomalygpt.visualization import save_image
+from anomalygpt.images.reading import load_image
+from anomalygpt.results.pictures import save_image
 
 
 def test_a_tidy_data_set_has_no_notes(mvtec: Path) -> None:

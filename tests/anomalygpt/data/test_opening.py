@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anomalygpt import cli
-from anomalygpt.data import hash_file, load_mask, normal_images, open_data
+from anomalygpt.cli.data import LAYOUT_NAMES
+from anomalygpt.data import load_mask, normal_images, open_data
 from anomalygpt.data.opening import LAYOUTS
 from anomalygpt.errors import DataError
+from anomalygpt.files import hash_file
 
 # Layout: categories, and the numbers of good training, good test and bad test photos.
 EXPECTED = {
@@ -256,4 +257,4 @@ def test_hash_file(tmp_path: Path) -> None:
 
 
 def test_the_command_line_offers_every_layout() -> None:
-    assert set(cli._LAYOUTS) == set(LAYOUTS)
+    assert set(LAYOUT_NAMES) == set(LAYOUTS)

@@ -16,7 +16,7 @@ import pytest
 from anomalygpt.errors import ConfigError, DataError, OutputError
 from anomalygpt.evaluation import run as running
 from anomalygpt.evaluation.category import CategoryRun
-from anomalygpt.evaluation.figures import FIGURES
+from anomalygpt.evaluation.figures.figures import FIGURES
 from anomalygpt.evaluation.settings import EvaluationSettings
 
 PIXEL = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro", "aupro_05")

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from anomalygpt.cli.evaluate import add_arguments, settings_of
 from anomalygpt.errors import ConfigError
-from anomalygpt.evaluation.options import add_evaluate, settings_of
 from anomalygpt.evaluation.settings import EvaluationSettings
 
 
 def parsed(*arguments: str) -> EvaluationSettings:
     parser = argparse.ArgumentParser()
-    add_evaluate(parser.add_subparsers(), lambda parser: None)
-    return settings_of(parser.parse_args(["evaluate", "data", "--output", "out", *arguments]))
+    add_arguments(parser)
+    return settings_of(parser.parse_args(["data", "--output", "out", *arguments]))
 
 
 def test_the_command_line_has_the_same_defaults() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomalygpt.errors import OutputError
-from anomalygpt.evaluation.pixel_counts import PixelCounts
+from anomalygpt.evaluation.figures.pixel_counts import PixelCounts
 from anomalygpt.evaluation.state import CategoryState
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

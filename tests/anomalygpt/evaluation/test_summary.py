@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalygpt.evaluation.figures import FIGURES
+from anomalygpt.evaluation.figures.figures import FIGURES
 from anomalygpt.evaluation.provenance import model_hash
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from anomalygpt.constants import LOCATIONS
-from anomalygpt.preprocessing import ImageGeometry
-from anomalygpt.results import Inspection, find_regions
+from anomalygpt.images.preprocessing import ImageGeometry
+from anomalygpt.results.inspection import Inspection
+from anomalygpt.results.regions import find_regions
 from anomalygpt.verdict import verdict_sentence
 
 SIDE, LEVEL = 96, 0.43

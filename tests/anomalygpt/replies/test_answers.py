@@ -10,7 +10,7 @@ import pytest
 from anomalygpt.constants import LOCATIONS
 from anomalygpt.replies import reply_to, supports, understand
 from anomalygpt.replies.facts import facts_of_inspection
-from anomalygpt.results import Inspection
+from anomalygpt.results.inspection import Inspection
 
 PLAIN = (
     *("ok?", "pass or fail?", "any defect?", "how many?", "where?", "which box is the worst?"),

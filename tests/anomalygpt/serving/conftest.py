@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.pretrained import PRESETS
+from anomalygpt.presets import PRESETS
 from anomalygpt.serving import server as server_module
 from anomalygpt.serving.engine import Engine
 from anomalygpt.serving.server import Server
@@ -49,7 +49,7 @@ class Running:
         import uvicorn
 
         self.server = Server(settings, Engine(settings, lambda _: assistant))
-        listener = server_module._listen("127.0.0.1", 0)
+        listener = server_module.listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.uvicorn = uvicorn.Server(uvicorn.Config(self.server.app, log_level="critical"))
         self.thread = threading.Thread(
@@ -93,7 +93,7 @@ class Visitor:
 
     def said(self, who: str) -> Any:
         """The messages of "user" or "bot"."""
-        return self.locator(f"#conversation [data-testid={who}]")
+        return self.locator(f"#chat [data-testid={who}]")
 
     def ask(self, question: str) -> None:
         self.locator("#question textarea").fill(question)

@@ -14,7 +14,7 @@ from anomalygpt import AnomalyGPT
 from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import AnomalyGPTError, BusyError, MissingPartError
-from anomalygpt.generation import GenerationOptions
+from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.serving import engine as engine_module
 from anomalygpt.serving.engine import Engine, Progress, Request
 from anomalygpt.serving.settings import ServerSettings
@@ -70,15 +70,18 @@ def test_a_bank_is_made_once_for_the_same_references(
 
 
 def test_the_banks_that_were_used_last_are_kept(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    served: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as half a gigabyte holds, at 17 MB each; the longest unused go first."""
     assert 20 <= engine_module.MOST_BANKS <= 30
     monkeypatch.setattr(engine_module, "MOST_BANKS", 2)
+    engine = Engine(ServerSettings(), lambda _: served)
     requests = [Request(photo(0), "a", (photo(seed),)) for seed in (1, 2, 3)]
     for number in (0, 1, 0, 2):
         inspected(engine, requests[number])
-    assert list(engine._banks) == [requests[0].bank_key, requests[2].bank_key]
+    kept = [engine.banks.get(each.bank_key) is not None for each in requests]
+    engine.close()
+    assert kept == [True, False, True]
 
 
 def test_answers_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +114,13 @@ def test_who_leaves_is_not_waited_for(engine: Engine) -> None:
     answer = engine.ask(chat, "Who made it?", GenerationOptions(max_new_tokens=200))
     next(answer)
     answer.close()  # type: ignore[attr-defined]
-    # The conversation goes on with another question, and the cut answer is in its history.
+    # The chat goes on with another question, and the cut answer is in its history.
     list(engine.ask(chat, "How heavy is it?", SHORT))
     assert [question for question, _ in chat.history[1:]] == ["Who made it?", "How heavy is it?"]
     assert engine.pending == 0
 
 
-def test_a_conversation_has_one_answer_at_a_time(engine: Engine) -> None:
+def test_a_chat_has_one_answer_at_a_time(engine: Engine) -> None:
     """A question asked too early waits for the answer before it."""
     _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
     _, alone = inspected(engine, Request(photo(0), "a", (photo(1),)))
@@ -136,7 +139,7 @@ def test_errors_reach_the_one_who_asked_and_nobody_else(engine: Engine) -> None:
         yield "begun"
         raise MissingPartError("no such part")
 
-    ticket = iter(engine._submit(broken()))
+    ticket = iter(engine.worker.submit(broken()))
     assert next(ticket) == "begun"
     with pytest.raises(MissingPartError, match="no such part"):
         next(ticket)
@@ -154,7 +157,7 @@ def test_a_full_queue_says_so(engine: Engine, served: AnomalyGPT) -> None:
         holding.wait()
         yield "end"
 
-    running = [engine._submit(slow()) for _ in range(4)]
+    running = [engine.worker.submit(slow()) for _ in range(4)]
     held.wait()
     with pytest.raises(BusyError, match="try again"):
         engine.ask(chat, "Who made it?", SHORT)
@@ -181,7 +184,7 @@ def test_photos_that_wait_together_are_encoded_together(
         holding.wait()
         yield "end"
 
-    blocker = engine._submit(slow())
+    blocker = engine.worker.submit(slow())
     waiting = [engine.inspect(Request(photo(n), str(n), (photo(9),))) for n in (1, 2, 3)]
     holding.set()
     list(blocker)
@@ -198,7 +201,7 @@ def test_closing_tells_those_who_wait(served: AnomalyGPT) -> None:
         engine.inspect(Request(photo(0), "a"))
 
 
-def test_a_conversation_begins_anew(engine: Engine) -> None:
+def test_a_chat_begins_anew(engine: Engine) -> None:
     _, chat = inspected(engine, Request(photo(0), "a", (photo(1),)))
     list(engine.ask(chat, "Who made it?", SHORT))
     (fresh,) = engine.restart(chat)

@@ -41,7 +41,7 @@ class Running:
 
     def __init__(self, settings: ServerSettings, assistant: AnomalyGPT) -> None:
         self.server = Server(settings, Engine(settings, lambda _: assistant))
-        self.listener = server_module._listen("127.0.0.1", 0)
+        self.listener = server_module.listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         import uvicorn
 
@@ -236,10 +236,10 @@ def test_a_file_over_the_limit_is_refused(running: Running) -> None:
 
 def test_many_requests_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are answered or refused, and the server goes on as before."""
-    engine, all_came = running.server.engine, threading.Event()
-    step = engine._step
+    worker, all_came = running.server.engine.worker, threading.Event()
+    step = worker.step
     # Nothing is finished while they come, however fast the machine is.
-    monkeypatch.setattr(engine, "_step", lambda ticket: all_came.wait(300) and step(ticket))
+    monkeypatch.setattr(worker, "step", lambda ticket: all_came.wait(300) and step(ticket))
     (path,) = running.upload("a.png", png()).json()
     config = running.client.get("/config").json()
     number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "page_inspect")
@@ -253,6 +253,7 @@ def test_many_requests_are_bounded(running: Running, monkeypatch: pytest.MonkeyP
         statuses = set(pool.map(join, range(300)))
     assert statuses <= {200, 503}
     assert 503 in statuses
+    engine = running.server.engine
     assert 0 < engine.pending <= SETTINGS.queue_size
     all_came.set()
     for _ in range(600):
@@ -353,7 +354,7 @@ def test_a_password_is_asked_for(assistant: AnomalyGPT) -> None:
 def test_a_port_that_is_taken_is_said(running: Running) -> None:
     port = running.listener.getsockname()[1]
     with pytest.raises(ConfigError, match="another --port"):
-        server_module._listen("127.0.0.1", port)
+        server_module.listen("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
@@ -368,16 +369,16 @@ def test_a_port_that_is_taken_is_said(running: Running) -> None:
     ],
 )
 def test_the_address_that_is_printed_can_be_opened(host: str, address: str) -> None:
-    assert server_module._address(ServerSettings(host=host), 80) == address
+    assert server_module.address_of(ServerSettings(host=host), 80) == address
 
 
 def test_ctrl_c_says_that_the_server_has_stopped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(settings: ServerSettings) -> None:
+    def interrupted(engine: Engine) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(server_module, "_serve", interrupted)
+    monkeypatch.setattr(Engine, "prepare", interrupted)
     monkeypatch.setattr(server_module.signal, "signal", lambda *_: None)
     assert main(["demo", "--port", "0"]) == 0
     said = capsys.readouterr()

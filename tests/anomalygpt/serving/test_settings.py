@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
+from anomalygpt.cli.demo import add_arguments, read_settings
 from anomalygpt.errors import ConfigError
-from anomalygpt.serving.settings import (
-    AUTH_VARIABLE,
-    ServerSettings,
-    add_arguments,
-    read_settings,
-)
+from anomalygpt.serving.settings import AUTH_VARIABLE, ServerSettings
 
 
 def typed(*arguments: str, environment: dict[str, str] | None = None) -> ServerSettings:

@@ -111,9 +111,7 @@ def test_a_state_cannot_run_code(save, tmp_path, monkeypatch) -> None:
 
 def test_no_room_is_said_before_anything_is_written(save, tmp_path, monkeypatch) -> None:
     first = save(1)
-    monkeypatch.setattr(
-        "anomalygpt.checkpoints.writer.shutil.disk_usage", lambda _: SimpleNamespace(free=3)
-    )
+    monkeypatch.setattr("anomalygpt.files.shutil.disk_usage", lambda _: SimpleNamespace(free=3))
     with pytest.raises(OutputError, match="only 3 bytes are free"):
         save(2)
     assert list((tmp_path / checkpoints.FOLDER).iterdir()) == [first]

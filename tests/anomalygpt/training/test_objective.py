@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.references.library import FileBanks
 from anomalygpt.training.batches import Batch
 from anomalygpt.training.objective import (
     IGNORED,
+    Objective,
     count_targets,
     frozen_features,
-    loss_sums,
     text_stage_maps,
     tokenize,
     training_maps,
 )
-from anomalygpt.training.references import ReferenceBanks
 from anomalygpt.training.rows import InspectionRows
 from anomalygpt.training.start import trainable_parameters, training_data
 from decoder import MemoryBank, dice_loss, focal_loss
@@ -49,7 +49,7 @@ def rows(trained, training_arguments):
 
 @pytest.fixture
 def batch(rows) -> Batch:
-    """Rows with conversations of different lengths."""
+    """Rows with dialogues of different lengths."""
     return Batch.of([rows.row(number, with_references=True) for number in range(ROWS)])
 
 
@@ -60,9 +60,17 @@ def row_of(batch: Batch, row: int) -> Batch:
 def sums_of(assistant, batch, side, limit=512, rotations=None):
     banks = None
     if side == "references":
-        cached = ReferenceBanks(assistant, rotations, 100)
-        banks = [cached.bank(references) for references in batch.references]
-    return loss_sums(assistant, batch, tokenize(assistant, batch.turns, limit), banks)
+        cached = FileBanks(assistant.library.in_memory(100), rotations=rotations)
+        formulation = assistant.config.decoder.formulation
+        banks = [cached.bank(references, formulation) for references in batch.references]
+    return Objective(assistant)(batch, tokenize(assistant, batch.turns, limit), banks)
+
+
+def made_for(assistant, formulation) -> None:
+    """Let it be one whose maps are drawn so by default."""
+    decoder = dataclasses.replace(assistant.config.decoder, formulation=formulation)
+    assistant.config = dataclasses.replace(assistant.config, decoder=decoder)
+    assistant.decoder.config = decoder
 
 
 def gradients(assistant) -> dict[str, torch.Tensor | None]:
@@ -196,7 +204,7 @@ def test_the_words_teach_the_prompt_learner_on_both_sides(
 ):
     assistant = build_assistant()
     trainable_parameters(assistant)
-    assistant.set_formulation(formulation)
+    made_for(assistant, formulation)
     sums_of(assistant, batch, side).ce.backward()
     grads = gradients(assistant)
     assert grads["prompt_learner.base_prompts"].abs().sum() > 0
@@ -212,7 +220,7 @@ def test_the_map_in_training_is_the_map_of_an_inspection(
     build_assistant, training_arguments, discs, formulation, shots
 ):
     assistant = build_assistant()
-    assistant.set_formulation(formulation)
+    made_for(assistant, formulation)
     # Not one half, or the two sides could change places.
     assistant.decoder.config = dataclasses.replace(assistant.decoder.config, text_weight=0.3)
     arguments = training_arguments(normal_variation=False, shots=(max(1, shots),))
@@ -236,7 +244,7 @@ def test_distances_beyond_the_map_s_range_are_cut_as_in_an_inspection(
     build_assistant, batch, monkeypatch
 ):
     assistant = build_assistant()
-    assistant.set_formulation("published")
+    made_for(assistant, "published")
     distances = assistant.decoder.reference_map
 
     def spread(*inputs):
@@ -294,10 +302,10 @@ def test_no_room_for_words_is_an_error(trained, limit):
 
 def test_a_batch_cut_to_questions_has_no_loss(trained, batch):
     taken = trained.language_model.prompt_length(trained.prompt_learner.prompt_count)
-    conversations = tokenize(trained, batch.turns, taken + 3)
-    assert count_targets(conversations) == 0
+    dialogues = tokenize(trained, batch.turns, taken + 3)
+    assert count_targets(dialogues) == 0
     with torch.no_grad():
-        found = loss_sums(trained, batch, conversations, None)
+        found = Objective(trained)(batch, dialogues, None)
     assert float(found.ce) == 0.0
     assert math.isfinite(float(found.focal))
 
@@ -306,9 +314,9 @@ def test_without_a_language_model_the_pixels_remain(build_assistant, trained, ba
     mute = build_assistant(words=False)
     mute.decoder.load_state_dict(trained.decoder.state_dict())
     trainable_parameters(mute)
-    conversations = tokenize(mute, batch.turns, 100)
-    assert count_targets(conversations) == 0
-    found, whole = loss_sums(mute, batch, conversations, None), sums_of(trained, batch, "text")
+    dialogues = tokenize(mute, batch.turns, 100)
+    assert count_targets(dialogues) == 0
+    found, whole = Objective(mute)(batch, dialogues, None), sums_of(trained, batch, "text")
     torch.testing.assert_close(found.detached()[1:], whole.detached()[1:])
     assert float(found.ce) == 0.0
     (found.focal + found.dice).backward()

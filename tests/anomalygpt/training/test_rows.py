@@ -15,7 +15,7 @@ from PIL import Image
 from anomalygpt.config import EncoderConfig
 from anomalygpt.data import Instruction, Sample
 from anomalygpt.errors import DataError
-from anomalygpt.preprocessing import ImageGeometry
+from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.training.rows import (
     MOST_SKIPPED,
     InspectionRows,
@@ -378,7 +378,7 @@ def test_the_share_of_reference_batches(training_arguments):
         assert np.mean(sides) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
 
 
-def test_conversations_about_everyday_pictures(training_arguments, discs):
+def test_dialogues_about_everyday_pictures(training_arguments, discs):
     pictures = sorted((discs / "disc" / "train" / "good").iterdir())[:5]
     items = [
         Instruction(path, ((f"What is {number}?", "A disc."), ("Why?", "It is round.")))
@@ -421,7 +421,7 @@ def test_an_unreadable_picture_gives_its_place_to_another(training_arguments, ow
         path.unlink(missing_ok=True)
     with pytest.raises(DataError, match="4 tried"):
         rows.row(0)
-    with pytest.raises(DataError, match="no conversation"):
+    with pytest.raises(DataError, match="no dialogue"):
         InstructionRows(training_arguments(), ENCODER, [])
 
 

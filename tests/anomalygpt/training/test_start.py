@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.data import Sample, hash_file
+from anomalygpt.data import Sample
 from anomalygpt.errors import CheckpointError, ConfigError, DataError, SourceError
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.files import hash_file
+from anomalygpt.language.language_model import LanguageModel
 from anomalygpt.training.start import (
     TrainingData,
     check_weights,

@@ -25,9 +25,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from anomalygpt import AnomalyGPT, GenerationOptions
-from anomalygpt.data import hash_file
 from anomalygpt.errors import ConfigError, TrainingError, WorkerError
+from anomalygpt.files import hash_file
 from anomalygpt.training import TrainingArguments, checkpoints, validation
+from anomalygpt.training import processes as processes_module
 from anomalygpt.training import trainer as trainer_module
 from anomalygpt.training.trainer import Trainer, learning_rate
 from tests import processes
@@ -94,7 +95,7 @@ def assert_close(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: fl
 
 @pytest.fixture
 def instructions(tmp_path: Path, discs: Path) -> str:
-    """Two conversations about pictures, as PandaGPT's."""
+    """Two dialogues about pictures, as PandaGPT's."""
     folder = tmp_path / "instructions"
     (folder / "images").mkdir(parents=True)
     entries = []
@@ -277,7 +278,7 @@ def hashed(*folders: Path) -> set[str]:
 def test_an_assistant_remembers_its_photos_and_those_of_the_assistant_it_began_as(
     training_arguments, make_discs_in, discs, instructions, tmp_path
 ) -> None:
-    """Good ones, held out or not, of all data sets, real defects, pictures of conversations."""
+    """Good ones, held out or not, of all data sets, real defects, pictures of dialogues."""
     plates = make_discs_in(tmp_path / "plates", "plate", 3, (44, 44)) / "plate"
     pictures = Path(instructions) / "images"
     for number, picture in enumerate(sorted(pictures.iterdir())):
@@ -409,7 +410,7 @@ def test_weights_of_another_model_are_refused(training_arguments) -> None:
     weights = {n: w.detach() + 1 for n, w in trainer.trainable.items()}
     for odd in ({n: w for n, w in weights.items() if n != name}, {**weights, name: weight[:1]}):
         with pytest.raises(ConfigError, match=f"the first that differs: {name}"):
-            trainer_module.set_weights(trainer.trainable, odd, Path("here"))
+            checkpoints.set_weights(trainer.trainable, odd, Path("here"))
     assert torch.equal(weight, before)
 
 
@@ -684,7 +685,7 @@ def test_a_batch_smaller_than_the_processes_is_refused(training_arguments, monke
     class Three:
         num_processes = 3
 
-    monkeypatch.setattr(trainer_module, "Accelerator", lambda **_: Three())
+    monkeypatch.setattr(processes_module, "Accelerator", lambda **_: Three())
     with pytest.raises(ConfigError, match="2 rows cannot be split over 3 processes"):
         Trainer(training_arguments(batch_size=2))
 
@@ -695,9 +696,9 @@ def test_processes_without_a_gpu_find_each_other(
 ) -> None:
     """Accelerate would take them for runs of their own that write into the same folder."""
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(trainer_module, "Accelerator", lambda **given: asked.update(given))
+    monkeypatch.setattr(processes_module, "Accelerator", lambda **given: asked.update(given))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("WORLD_SIZE", world)
     arguments: TrainingArguments = training_arguments(cpu=False)
-    trainer_module._accelerator(arguments)
+    processes_module.accelerator_of(arguments)
     assert asked == {"mixed_precision": "no", "cpu": expected}

@@ -11,10 +11,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomalygpt.constants import ANOMALY_QUESTION, LOCATIONS
-from anomalygpt.evaluation.places import places_in
+from anomalygpt.references.library import FileBanks
 from anomalygpt.training import validation as module
-from anomalygpt.training.objective import count_targets, tokenize
-from anomalygpt.training.references import ReferenceBanks
+from anomalygpt.training.objective import Objective, count_targets, tokenize
 from anomalygpt.training.rows import InspectionRows
 from anomalygpt.training.start import training_data
 from anomalygpt.training.validation import (
@@ -26,7 +25,8 @@ from anomalygpt.training.validation import (
 )
 from simulation import PLACES, find_defects
 from simulation.dialogues import facts_of, inspection_dialogue
-from simulation.dialogues.wording import place_words
+from simulation.dialogues.english.reading import places_in
+from simulation.dialogues.english.wording import place_words
 
 GENERATOR = np.random.default_rng
 
@@ -41,7 +41,7 @@ def validation_of(training_arguments):
         size = assistant.decoder.config.map_size
         encoder = assistant.config.encoder
         rows = InspectionRows(arguments, encoder, size, data.held_out, data.normal_photos)
-        return Validation(arguments, rows, ReferenceBanks(assistant, None, 100))
+        return Validation(arguments, rows, FileBanks(assistant.library.in_memory(100)))
 
     return make
 
@@ -173,7 +173,7 @@ def test_a_perfect_assistant_and_its_opposite(validation_of, assistant, monkeypa
     monkeypatch.setattr(module, "_maps", maps)
     monkeypatch.setattr(module, "_probabilities", probabilities)
     monkeypatch.setattr(module, "_named_places", named)
-    figures = validation.run(assistant)
+    figures = validation.run(Objective(assistant))
     names = ("pixel_auroc", "verdict_accuracy")
     measured = {f"{side}_{name}" for side in ("text", "reference") for name in names}
     assert {figures[name] for name in (*measured, "place_accuracy")} == {float(perfect)}
@@ -192,9 +192,9 @@ def test_figures_are_the_same_again_and_change_nothing(validation_of, build_assi
     before = {name: weight.clone() for name, weight in weights.items()}
     state = torch.get_rng_state()
     validation = validation_of(assistant)
-    first = validation.run(assistant)
-    assert validation.run(assistant) == first
-    assert validation_of(assistant).run(assistant) == first
+    first = validation.run(Objective(assistant))
+    assert validation.run(Objective(assistant)) == first
+    assert validation_of(assistant).run(Objective(assistant)) == first
     assert all(torch.equal(weight, before[name]) for name, weight in weights.items())
     assert {name: part.training for name, part in assistant.named_modules()} == modes
     assert not language_model.training
@@ -202,12 +202,13 @@ def test_figures_are_the_same_again_and_change_nothing(validation_of, build_assi
     assert all(weight.grad is None for weight in assistant.parameters())
     with torch.no_grad():
         assistant.decoder.states.add_(1.0)
-    assert validation.run(assistant)["loss"] != first["loss"]
+    assert validation.run(Objective(assistant))["loss"] != first["loss"]
 
 
 def test_figures_do_not_depend_on_the_parts(validation_of, assistant):
     whole, parts = (
-        validation_of(assistant, micro_batch_size=size).run(assistant) for size in (50, 1)
+        validation_of(assistant, micro_batch_size=size).run(Objective(assistant))
+        for size in (50, 1)
     )
     assert whole.keys() == parts.keys()
     for name, value in whole.items():
@@ -217,7 +218,7 @@ def test_figures_do_not_depend_on_the_parts(validation_of, assistant):
 def test_figures_agree_with_an_inspection(validation_of, assistant):
     """Verdicts and losses are those that the assistant has outside of training."""
     validation = validation_of(assistant, validation_rows=4)
-    figures = validation.run(assistant)
+    figures = validation.run(Objective(assistant))
     (batch,) = validation._batches
     assert len(batch) == 4
     damaged = batch.masks.flatten(1).any(dim=1)
@@ -235,10 +236,10 @@ def test_figures_agree_with_an_inspection(validation_of, assistant):
                 for row in range(4)
             ]
         )
-        conversations = tokenize(assistant, batch.turns, 1024)
-        sums = assistant(batch, conversations, None).detached()
+        dialogues = tokenize(assistant, batch.turns, 1024)
+        sums = Objective(assistant)(batch, dialogues, None).detached()
     for side, maps in (("text", text_maps), ("reference", reference_maps.clamp(0, 1))):
-        dialogue = assistant.open_dialogue_about(features.embedding, maps)
+        dialogue = assistant.speech.open_dialogue(features.embedding, maps)
         dialogue.ask("Is there any anomaly in the image?")
         said = dialogue.probabilities().anomaly > 0.5
         expected = float((said == damaged).float().mean())
@@ -246,7 +247,7 @@ def test_figures_agree_with_an_inspection(validation_of, assistant):
         assert figures[f"{side}_pixel_auroc"] == pytest.approx(
             pixel_auroc(maps.clone(), batch.masks), abs=1e-4
         )
-    assert figures["ce"] == pytest.approx(float(sums[0]) / count_targets(conversations), rel=1e-4)
+    assert figures["ce"] == pytest.approx(float(sums[0]) / count_targets(dialogues), rel=1e-4)
     assert figures["focal"] == pytest.approx(float(sums[1]) / 4, rel=1e-4)
     assert figures["dice"] == pytest.approx(float(sums[2]) / 4, rel=1e-4)
 
@@ -254,13 +255,13 @@ def test_figures_agree_with_an_inspection(validation_of, assistant):
 def test_without_words_a_threshold_decides(validation_of, build_assistant, monkeypatch):
     assistant = build_assistant(words=False)
     validation = validation_of(assistant, ablation="decoder-only", micro_batch_size=2)
-    figures = validation.run(assistant)
+    figures = validation.run(Objective(assistant))
     assert {"threshold", "threshold_accuracy", "text_pixel_auroc"} <= set(figures)
     assert not {"place_accuracy", "text_verdict_accuracy"} & set(figures)
     assert figures["ce"] == 0.0
     batches = iter(validation._batches)
     monkeypatch.setattr(module, "_maps", lambda *_: {"text": next(batches).masks.float()})
-    assert validation.run(assistant)["threshold_accuracy"] == 1.0
+    assert validation.run(Objective(assistant))["threshold_accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, 1), (3, 3), (50, 4)])
@@ -270,7 +271,7 @@ def test_as_many_rows_as_there_are(validation_of, assistant, rows, expected):
     # A good row alone has no area under a curve, and no place.
     names = {"text_pixel_auroc", "reference_pixel_auroc", "place_accuracy"}
     if rows == 1:
-        assert not names & set(validation.run(assistant))
+        assert not names & set(validation.run(Objective(assistant)))
 
 
 @pytest.mark.parametrize("resize", ["square", "pad"])
@@ -283,7 +284,9 @@ def test_expected_places_are_those_of_the_dialogue(
     chosen = training_data(arguments)
     encoder = dataclasses.replace(assistant.config.encoder, resize=resize)
     rows = InspectionRows(arguments, encoder, 224, chosen.held_out, chosen.normal_photos)
-    validation = Validation(arguments, rows, ReferenceBanks(assistant, 1, 10))
+    validation = Validation(
+        arguments, rows, FileBanks(assistant.library.in_memory(10), rotations=1)
+    )
     answers = [turns[0][1] for batch in validation._batches for turns in batch.turns]
     expected = [places for batch in validation._batches for places in batch.places]
     assert place_accuracy([places_in(answer) for answer in answers], expected) == 1.0

@@ -1,4 +1,4 @@
-"""Conversations about nine words, and the training of a language model on them."""
+"""Dialogues about nine words, and the training of a language model on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalygpt.language_model import LanguageModel
+from anomalygpt.language.language_model import LanguageModel
 from embedded import language
 from embedded.language import (
     MICRO_TOKENS,
@@ -23,15 +23,14 @@ from embedded.language import (
     Trainer,
     add_arguments,
     check,
-    count_in,
     drawn_words,
-    places_in,
     rate,
     run,
 )
 from embedded.notation import CLEAN, EXTRA_ROWS, facts_of_words, is_placed, random_words, settled
-from embedded.speech import conversation, is_chatter
-from simulation.dialogues.questions import QUESTIONS
+from embedded.speech import dialogue, is_chatter
+from simulation.dialogues.english.questions import QUESTIONS
+from simulation.dialogues.english.reading import count_in, places_in
 
 PIECES, STEPS = 700, 6
 CHATTER = ("I love the ocean and its whales.", "Did you watch the new movie with her?")
@@ -62,7 +61,7 @@ def trained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     before, output = torch.get_num_threads(), tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language, "CHECKED", 4)
-        patch.setattr(language, "TOKENIZER_CONVERSATIONS", 300)
+        patch.setattr(language, "TOKENIZER_DIALOGUES", 300)
         assert run(options_for(texts, output)) == 0
     torch.set_num_threads(before)
     return output
@@ -80,12 +79,12 @@ def batches_of(reader: LanguageModel, seed: int = 0) -> Batches:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_conversations_agree_with_the_words(seed: int) -> None:
+def test_dialogues_agree_with_the_words(seed: int) -> None:
     generator = np.random.default_rng(seed)
     words = random_words(generator)
     facts = facts_of_words(words)
 
-    turns = conversation(words, generator, CHATTER)
+    turns = dialogue(words, generator, CHATTER)
 
     assert 1 <= len(turns) <= 20
     for question, answer in turns:
@@ -98,10 +97,10 @@ def test_conversations_agree_with_the_words(seed: int) -> None:
             assert not WRONG_START.match(answer)
 
 
-def test_conversations_decline_and_do_not_guess() -> None:
+def test_dialogues_decline_and_do_not_guess() -> None:
     generator = np.random.default_rng(0)
     words = (language.placed_word(1, 3), *(CLEAN,) * 8)
-    talks = [conversation(words, generator, CHATTER) for _ in range(400)]
+    talks = [dialogue(words, generator, CHATTER) for _ in range(400)]
     turns = [turn for talk in talks for turn in talk]
 
     said = [answer for question, answer in turns if question in CHATTER]
@@ -201,7 +200,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     texts: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(language, "CHECKED", 2)
-    monkeypatch.setattr(language, "TOKENIZER_CONVERSATIONS", 300)
+    monkeypatch.setattr(language, "TOKENIZER_DIALOGUES", 300)
     threads, advance = torch.get_num_threads(), Trainer.advance
 
     def stopped_at_two(trainer: Trainer) -> dict[str, float]:

@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.data import hash_file
+from anomalygpt.doctor.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.errors import DataError, OutputError
-from anomalygpt.known_answers import KNOWN_ANSWERS, known_answers
+from anomalygpt.files import hash_file
 from anomalygpt.pretrained import load_training_photos
 from decoder import image_score
 from embedded import evidence, lessons, prompts, ship
@@ -203,7 +203,12 @@ def fresh(encoder_file: Path, language_folder: Path) -> AnomalyGPT:
 
 
 def test_prompts_begin_as_the_rows_that_the_language_model_knows(fresh: AnomalyGPT) -> None:
-    learner, projection, language_model = fresh._speech()
+    speech = fresh.speech
+    learner, projection, language_model = (
+        speech.prompt_learner,
+        speech.projection,
+        speech.language_model,
+    )
     assert learner is not None
     rows = language_model.embed([range(PIECES, PIECES + EXTRA_ROWS)])[0]
     with torch.no_grad():

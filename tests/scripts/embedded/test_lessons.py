@@ -9,8 +9,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from decoder.scale import as_map, as_ratio
 from embedded import lessons
-from embedded.lessons import Evidence, as_map, as_ratio, draw_lesson, draw_rows, words_of_mask
+from embedded.lessons import Evidence, draw_lesson, draw_rows, words_of_mask
 from embedded.notation import CLEAN
 from simulation import find_defects
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalygpt.data import hash_file
 from anomalygpt.errors import DataError
+from anomalygpt.files import hash_file
 from embedded.photos import split_photos
 
 

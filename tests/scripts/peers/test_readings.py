@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalygpt import AnomalyGPT
+from decoder.config import Formulation
 from peers.ours import Ours
 from peers.readings import bounded, open_photo
 
@@ -20,11 +21,12 @@ def test_ours_is_what_inspect_says(assistant: AnomalyGPT, data: Path) -> None:
     """The same score and map, in both formulations."""
     references = sorted((data / "plate" / "train" / "good").iterdir())[:2]
     photo = data / "plate" / "test" / "dent" / "0.png"
-    for formulation in ("published", "normalised"):
+    formulations: tuple[Formulation, ...] = ("published", "normalised")
+    for formulation in formulations:
         method = Ours(assistant, formulation)
         method.fit(references, open_photo(assistant, references[0])[0])
         found = method.read(open_photo(assistant, photo)[0])
-        expected = assistant.inspect(photo, references, map_only=True)
+        expected = assistant.inspect(photo, references, map_only=True, formulation=formulation)
         assert found.score == pytest.approx(expected.anomaly_score, abs=1e-6)
         assert np.allclose(found.anomaly_map, expected.small_map, atol=1e-6)
 

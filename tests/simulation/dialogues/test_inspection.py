@@ -10,9 +10,9 @@ import pytest
 
 from simulation.anomaly import Defect
 from simulation.dialogues import INTENTS, Facts, facts_of, inspection_dialogue
-from simulation.dialogues.answers import ANSWERS
-from simulation.dialogues.questions import QUESTIONS
-from simulation.dialogues.wording import as_typed, plain_words, say, share_words
+from simulation.dialogues.english.answers import ANSWERS
+from simulation.dialogues.english.questions import QUESTIONS
+from simulation.dialogues.english.wording import as_typed, plain_words, say, share_words
 
 KINDS = ("patch", "scratch", "stain", "hole", "missing part", "blowhole", None)
 Dialogue = list[tuple[str, str]]

@@ -90,14 +90,14 @@ def test_the_question_is_two_keys_away(visit: Visit) -> None:
     assert page.evaluate("!!document.activeElement.closest('#question')")
 
 
-def test_the_conversation_is_scrolled_by_keyboard(visit: Visit) -> None:
+def test_the_chat_is_scrolled_by_keyboard(visit: Visit) -> None:
     page = visit(390, 844)
     page.inspect_plate()
     for number in range(2, 5):
         page.ask("Where is it?")
         expect(page.said("bot")).to_have_count(number)
     expect(page.locator("#stop-answer")).to_be_hidden()
-    talk = page.locator("#conversation .bubble-wrap")
+    talk = page.locator("#chat .bubble-wrap")
     talk.focus()
     for key, at_the_top in (("Home", True), ("End", False)):
         for _ in range(40):  # a moment after an answer the page itself scrolls to it
@@ -119,7 +119,7 @@ def test_what_is_shown_has_a_size_a_name_and_its_place(visit: Visit, size: tuple
     for part, content in (
         ("#photo", "#photo img"),
         ("#references", "#references .thumbnail-item"),
-        ("#conversation", "#conversation .bubble-wrap"),
+        ("#chat", "#chat .bubble-wrap"),
     ):
         label = page.locator(f"{part} label[data-testid=block-label]").bounding_box()
         shown = page.locator(content).first.bounding_box()

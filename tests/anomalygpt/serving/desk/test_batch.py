@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.cautions import AMONG_REFERENCES
-from anomalygpt.serving.desk import batch
+from anomalygpt.results.cautions import AMONG_REFERENCES
+from anomalygpt.serving.desk import batch, rows
+from anomalygpt.serving.desk.rows import Batch, Row
+from anomalygpt.serving.desk.sessions import Desk
 from anomalygpt.serving.desk.shown import request_of
+from anomalygpt.serving.desk.visits import Given
 from anomalygpt.serving.engine import Engine
-from anomalygpt.serving.sessions import Desk, Given
 from anomalygpt.serving.settings import ServerSettings
 
 
@@ -40,11 +42,11 @@ def photos(folder: Path, *names: str) -> list[str]:
     return [str(folder / name) for name in names]
 
 
-def inspected(engine: Engine, desk: Desk, files: list[str], stop_after: int = 99) -> batch.Batch:
+def inspected(engine: Engine, desk: Desk, files: list[str], stop_after: int = 99) -> Batch:
     good = photos(Path(files[0]).parent, "good.png")
     shared = Given(Path(files[0]), (Path(good[0]),))
     asked = iter(range(10_000))
-    done: list[batch.Batch] = []
+    done: list[Batch] = []
 
     def going_on() -> bool:
         next(asked)
@@ -131,18 +133,18 @@ def test_the_files_say_what_the_table_says(engine: Engine, desk: Desk, tmp_path:
 
 
 def test_the_estimate_goes_by_the_photos_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch.time, "monotonic", lambda: 30.0)
-    made = batch.Batch(10, begun=0.0)
-    made.rows.append(batch.Row(1, "a"))
+    monkeypatch.setattr(rows.time, "monotonic", lambda: 30.0)
+    made = Batch(10, begun=0.0)
+    made.rows.append(Row(1, "a"))
     assert made.seconds_left is None
-    made.rows += [batch.Row(2, "b"), batch.Row(3, "c")]
+    made.rows += [Row(2, "b"), Row(3, "c")]
     assert made.seconds_left == pytest.approx(70.0)
     assert "3 of 10 inspected, about 1 min left" in batch.table(made)
 
 
 def test_a_name_is_text(engine: Engine, desk: Desk) -> None:
-    row = batch.Row(1, "<script>${x}", error="<img src=x>")
-    page = batch.table(batch.Batch(1, rows=[row]))
+    row = Row(1, "<script>${x}", error="<img src=x>")
+    page = batch.table(Batch(1, rows=[row]))
     assert "<script" not in page
     assert "<img src=x" not in page
     assert "${" not in page

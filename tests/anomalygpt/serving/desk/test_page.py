@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from anomalygpt import AnomalyGPT, Inspection
-from anomalygpt.errors import ConversationTooLongError
+from anomalygpt.errors import DialogueTooLongError
+from anomalygpt.serving.desk.sessions import Desk
 from anomalygpt.serving.desk.shown import LONGEST_DESCRIPTION, LONGEST_QUESTION
-from anomalygpt.serving.sessions import Desk
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is missing").expect
 Page = Any
@@ -128,7 +128,7 @@ def test_an_earlier_inspection_comes_back_with_its_photos(page: Page) -> None:
     expect(page.locator(".verdict")).to_contain_text("scratched.jpg")
     expect(page.locator("#photo img")).to_have_attribute("src", re.compile(r"scratched\.jpg$"))
     expect(page.locator("#references .thumbnail-item img")).to_have_count(1)
-    # It is not inspected again for that: the same two entries, the same conversation.
+    # It is not inspected again for that: the same two entries, the same chat.
     expect(page.said("bot")).to_have_count(2)
     page.locator("#earlier input").click()
     expect(page.locator("#earlier [role=option]")).to_have_count(2)
@@ -172,19 +172,17 @@ def test_a_description_that_is_too_long_is_told(page: Page) -> None:
     expect(page.locator("#verdict [role=alert]")).to_contain_text(str(LONGEST_DESCRIPTION))
 
 
-def test_a_full_conversation_is_a_notice_with_a_way_on(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_chat_is_a_notice_with_a_way_on(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     page.inspect_plate()
     stream = "anomalygpt.chat.Chat.stream"
 
     def full(*_: Any, **__: Any) -> Any:
-        raise ConversationTooLongError("too long")
+        raise DialogueTooLongError("too long")
 
     with monkeypatch.context() as patched:
         patched.setattr(stream, full)
         page.ask("Where is it?")
-        expect(page.locator("#notice [role=alert]")).to_contain_text("conversation is full")
+        expect(page.locator("#notice [role=alert]")).to_contain_text("chat is full")
         expect(page.said("bot")).to_have_count(1)
     page.locator("#go-on").click()
     expect(page.said("bot")).to_have_count(2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.examples import Example, find_examples
+from anomalygpt.presets import Example, find_examples
 from anomalygpt.serving.desk.shown import FOLLOW_UPS
 from decoder import MemoryBank
 

@@ -1,0 +1,142 @@
+"""`anomalygpt inspect`: whether photos show something wrong, and where."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
+from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
+from anomalygpt.errors import ImageError, OutputError
+from anomalygpt.files import shown
+
+SUMMARY = "say whether photos show something wrong, and where"
+
+
+def run(options: argparse.Namespace) -> int:
+    """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
+    from anomalygpt.cli.assistant import assistant_of, remember
+    from anomalygpt.images.reading import common_bit_depth, load_image
+    from anomalygpt.progress import with_bar
+    from anomalygpt.results.pictures import overlay, save_image
+    from anomalygpt.results.sentences import sentence
+
+    paths = _listed(options.images)
+    good = _listed(options.reference)
+    outputs = _output_names(paths)
+    _check_outputs(options, outputs, good)
+    assistant = assistant_of(options, needs_words=not options.map_only)
+    depth = options.bit_depth or common_bit_depth([*good, *paths])
+    bank = remember(assistant, good, options, depth)
+    found = assistant.inspect_batch(
+        paths,
+        bank,
+        description=options.description,
+        category=options.category,
+        map_only=options.map_only,
+        batch_size=options.batch_size,
+        bit_depth=depth,
+        formulation=options.formulation,
+    )
+    failed = 0
+    for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
+        if isinstance(inspection, ImageError):
+            failed += 1
+            say(f"anomalygpt: skipped: {inspection}")
+            continue
+        if options.save_overlay:
+            picture = overlay(load_image(path, depth), inspection)
+            save_image(picture, options.save_overlay / f"{outputs[path]}.png", is_result=True)
+        if options.save_map:
+            inspection.save_map(options.save_map / f"{outputs[path]}.png")
+        tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
+    if failed and len(paths) > 1:
+        say(f"anomalygpt: {failed} of {len(paths)} photos could not be inspected")
+    if failed == len(paths):
+        return ERROR
+    return SOME_FAILED if failed else OK
+
+
+def _listed(sources: Sequence[str]) -> list[Path]:
+    """The photos of files, folders and patterns; what is left out of them is told in one line."""
+    from anomalygpt.images.listing import Listing, find_images
+
+    listing = find_images(sources) if sources else Listing()
+    if note := listing.note():
+        say(f"anomalygpt: {note}")
+    return listing.photos
+
+
+def _output_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """File names for results, without suffix: the photo's own, with its folders where needed."""
+    paths = list(paths)
+    names = {path: path.stem for path in paths}
+    if len(set(names.values())) < len(paths):
+        # abspath, because ".." left in a name would lead out of the folder for results.
+        whole = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 (keeps links)
+        parent = Path(os.path.commonpath([path.parent for path in whole.values()]))
+        names = {path: str(whole[path].relative_to(parent).with_suffix("")) for path in paths}
+    if len(set(names.values())) < len(paths):  # part.jpg beside part.png
+        names = {path: f"{name}{path.suffix}" for path, name in names.items()}
+    return names
+
+
+def _check_outputs(
+    options: argparse.Namespace, outputs: Mapping[Path, str], references: Sequence[Path]
+) -> None:
+    """Refuse, before any work is done, to write a result over a photo or over another result."""
+    folders = [folder for folder in (options.save_overlay, options.save_map) if folder]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise OutputError(
+            f"--save-overlay and --save-map both name {folders[0]}; give two different folders"
+        )
+    photos = {path.resolve() for path in [*outputs, *references]}
+    # Whoever names folders will name them again; beside a single photo its result may lie.
+    given = [Path(name).resolve() for name in (*options.images, *options.reference)]
+    places = {path.parent for path in photos if any(each in path.parents for each in given)}
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: a file stands where a folder is needed; name another")
+        for name in outputs.values():
+            target = folder / f"{name}.png"
+            if target.resolve() in photos:
+                raise OutputError(
+                    f"{target} is one of the photos and would be overwritten; choose another "
+                    "folder for the results"
+                )
+            if target.resolve().parent in places:
+                raise OutputError(
+                    f"{shown(target.parent)} holds photos, and results among them would be taken "
+                    "for photos; choose another folder for the results"
+                )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `anomalygpt inspect`."""
+    parser.description = (
+        "Inspect photos. Status 0: all were inspected; 1: some could not be read "
+        "(they are named, the rest is done); 2: nothing could be done."
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="photos, folders of photos, or patterns"
+    )
+    add_part_options(parser)
+    add_formulation(add_model_options(parser))
+    parser.add_argument(
+        "--map-only", action="store_true", help="draw the map only; needs no language model"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    parser.add_argument(
+        "--save-overlay", metavar="DIR", type=Path, help="write each photo with its map over it"
+    )
+    parser.add_argument(
+        "--save-map", metavar="DIR", type=Path, help="write each map as a 16-bit PNG"
+    )
+    parser.add_argument(
+        "--batch-size", type=positive, default=8, metavar="N", help="photos at a time (default 8)"
+    )

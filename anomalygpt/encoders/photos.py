@@ -1,0 +1,127 @@
+"""From photos as people give them to their features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from anomalygpt.config import EncoderConfig
+from anomalygpt.encoders import encoder_mark
+from anomalygpt.encoders.base import ImageFeatures, TextEncoder
+from anomalygpt.images.preprocessing import ImageGeometry, preprocess_batch
+from anomalygpt.images.reading import (
+    ImageSource,
+    common_bit_depth,
+    listed,
+    load_image,
+    photo_name,
+    pixels_mark,
+)
+from decoder import ensemble_features
+
+
+@dataclass(frozen=True)
+class EncodedPhotos:
+    """Photos after the image encoder.
+
+    Attributes:
+        features: of B photos.
+        geometries: where each photo lies in the model's square.
+        names: what each photo is called; None for pixels without a name.
+        marks: of each photo's pixels, by which it is known among references; () where nobody asks.
+    """
+
+    features: ImageFeatures
+    geometries: Sequence[ImageGeometry]
+    names: Sequence[str | None]
+    marks: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.geometries)
+
+    def only(self, row: int) -> EncodedPhotos:
+        """One of the photos."""
+        alone = slice(row, row + 1)
+        return EncodedPhotos(
+            self.features[alone], self.geometries[alone], self.names[alone], self.marks[alone]
+        )
+
+
+class PhotoEncoder:
+    """An image encoder, with what photos go through before it.
+
+    Attributes:
+        encoder: the network, see `ImageEncoder`; whoever owns it moves it between devices.
+        config: how photos are prepared for it.
+    """
+
+    def __init__(self, encoder: nn.Module, config: EncoderConfig) -> None:
+        self.encoder, self.config = encoder, config
+        self._texts: dict[str, Tensor] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where photos are encoded."""
+        return next(self.encoder.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format in which they are."""
+        return next(self.encoder.parameters()).dtype
+
+    @cached_property
+    def mark(self) -> str:
+        """Of the encoder's settings and weights, the same for the same features."""
+        return encoder_mark(self.encoder)
+
+    def encode(
+        self, images: ImageSource | Sequence[ImageSource], *, bit_depth: int | None = None
+    ) -> EncodedPhotos:
+        """Read and encode photos, all in one batch.
+
+        Args:
+            images: paths, Pillow images or arrays.
+            bit_depth: see `load_image`; None takes one for all of them.
+
+        Raises:
+            ImageError: a photo cannot be used.
+        """
+        images = listed(images)
+        depth = bit_depth or common_bit_depth(images)
+        photos = [load_image(image, depth) for image in images]
+        features, geometries = self._features(photos)
+        names = [photo_name(image) for image in images]
+        return EncodedPhotos(features, geometries, names, [pixels_mark(each) for each in photos])
+
+    def features(self, photos: Sequence[Image.Image]) -> ImageFeatures:
+        """Features of upright RGB photos, all in one batch."""
+        return self._features(photos)[0]
+
+    def text_features(self, category: str) -> Tensor | None:
+        """[normal, abnormal] of a category, (2, C), kept; None without a text tower."""
+        if not isinstance(self.encoder, TextEncoder):
+            return None
+        if category not in self._texts:
+            with torch.inference_mode():
+                self._texts[category] = ensemble_features(self.encoder.encode_text, category)
+        return self._texts[category]
+
+    def _features(self, photos: Sequence[Image.Image]) -> tuple[ImageFeatures, list[ImageGeometry]]:
+        settings = self.config
+        pixels, geometries = preprocess_batch(
+            photos,
+            size=settings.input_size,
+            mean=settings.mean,
+            std=settings.std,
+            resize=settings.resize,
+        )
+        encode: Any = self.encoder
+        with torch.inference_mode():
+            features = encode(pixels.to(self.device, self.dtype))
+        return features, geometries

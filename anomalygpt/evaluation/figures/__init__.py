@@ -1,0 +1,1 @@
+"""Figures from records: of photos, of pixels, of places."""

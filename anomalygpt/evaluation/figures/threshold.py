@@ -1,0 +1,104 @@
+"""A verdict without a language model: a threshold on the score, from the references alone.
+
+It is what an assistant has to beat. No photo of a defect is looked at, and no test photo.
+
+With three references or more, each is scored against the others, as a further good part would be;
+the threshold lies a little above their mean. One or two have too few others: then the distance
+counts that good parts are expected to keep, the one that normalises the map.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from anomalygpt.evaluation.references import ReferenceSet
+from anomalygpt.model import AnomalyGPT
+from decoder import ImageDecoder
+from decoder.config import Formulation
+from decoder.scale import as_map, as_ratio, fused
+
+# How much farther than references from each other a part may be, in distance. Chosen with three
+# encoders on magnetic_tile, cookie and alien_toy together (docs/evaluation.md).
+ABOVE_REFERENCES = 1.1
+
+# The same for one and for two references, in units of the distance that good parts are expected to
+# keep. With two, that distance is partly one between single references, so it is larger.
+OF_EXPECTED = {1: 1.15, 2: 1.0}
+
+
+def reference_threshold(
+    assistant: AnomalyGPT,
+    references: ReferenceSet,
+    grid: tuple[int, int],
+    category: str,
+    formulation: Formulation,
+) -> float | None:
+    """The score above which the threshold verdict is "anomalous".
+
+    Args:
+        assistant: whose maps are judged.
+        references: of a trial.
+        grid: patch rows and columns.
+        category: what the part is called, for the text side.
+        formulation: of the maps.
+
+    Returns:
+        A score in [0, 1]; None without references.
+    """
+    if not references.names:
+        return None
+    text = assistant.category_features(category)
+    with torch.inference_mode():
+        if len(references.names) in OF_EXPECTED:
+            return _expected_score(assistant.decoder, references, grid, text, formulation)
+        scores = _scores_among_themselves(assistant.decoder, references, grid, text, formulation)
+        if formulation == "published":
+            return min(1.0, ABOVE_REFERENCES * float(scores.mean()))
+        return as_map(ABOVE_REFERENCES * float(as_ratio(scores).mean()))
+
+
+def _scores_among_themselves(
+    decoder: ImageDecoder,
+    references: ReferenceSet,
+    grid: tuple[int, int],
+    text: Tensor | None,
+    formulation: Formulation,
+) -> Tensor:
+    """(K,) float64: each reference against the others."""
+    bank = references.banks[formulation]
+    scores = []
+    for name, reference in zip(references.names, references.encoded, strict=True):
+        # The photo as it is; its turned copies would only ask the same once more.
+        maps = decoder.anomaly_map(
+            reference.unturned().stages,
+            grid,
+            text_features=text,
+            memory_bank=bank.without(name),
+            formulation=formulation,
+        )
+        scores.append(float(decoder.score(maps.clamp(0.0, 1.0), grid, formulation)))
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+def _expected_score(
+    decoder: ImageDecoder,
+    references: ReferenceSet,
+    grid: tuple[int, int],
+    text: Tensor | None,
+    formulation: Formulation,
+) -> float:
+    """The score of a part at the largest distance that is expected of a good one."""
+    limit = OF_EXPECTED[len(references.names)]
+    if formulation == "published":
+        scale = references.banks["published"].self_distances()
+        return min(1.0, limit * float(scale.mean()))
+    score = as_map(limit)
+    if not decoder.has_text_side:
+        return score
+    # In a fused map, the reference shows what the text side says about a good part.
+    stages = references.encoded[0].unturned().stages
+    text_map = decoder.text_map(stages, grid, text, formulation)
+    return fused(
+        score, float(decoder.score(text_map, grid, formulation)), decoder.config.text_weight
+    )

@@ -1,0 +1,85 @@
+"""Which pictures of a good part a memory bank keeps: turned copies, and simulated other photos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from decoder.config import Formulation
+from simulation import NormalVariation, rotations_and_flips, vary
+
+# One or two references do not show how parts lie: they are also compared turned, so many views in
+# all. From three references on that no longer helps.
+FEW_REFERENCES, FEW_VIEWS = 2, 12
+
+# Simulated other photos of each reference; they tell how much a good part differs from itself.
+VARIED_COPIES = 4
+VARIATION_SEED = 0
+
+# They are moved and lit more than two photos of the same part usually are: so much that 9 of 10 of
+# their patches lie within the distance that two good parts keep.
+COPY_VARIATION = NormalVariation(
+    max_shift=0.03,
+    max_rotation_degrees=15.0,
+    scale=(0.85, 1.15),
+    brightness=0.15,
+    contrast=0.25,
+    gamma=(0.75, 1.3),
+    max_blur_sigma=1.3,
+    # A model that stretches photos to a square sees a longer one moved too far otherwise.
+    max_aspect=4 / 3,
+)
+
+# Parts in a fixed pose are compared place by place, which moved copies tell nothing about.
+FIXED_POSE_VARIATION = replace(
+    COPY_VARIATION, max_shift=0.03, max_rotation_degrees=6.0, scale=(0.92, 1.08)
+)
+
+# Part of what encoded references are kept under; another number where the pictures change.
+PICTURES_VERSION = 1
+
+
+def turns_of_each(
+    references: int,
+    formulation: Formulation,
+    *,
+    rotations: int | None = None,
+    fixed_pose: bool = False,
+) -> int:
+    """Turned copies of each reference, the photo itself included; all who compare ask here.
+
+    Args:
+        references: how many there are in all.
+        formulation: how distances become a map.
+        rotations: what somebody asked for; None leaves it to this rule: 12 of a single reference,
+            6 of two, and 1 from three on or for published maps.
+        fixed_pose: True for parts that are compared place by place, without turns.
+    """
+    if fixed_pose:
+        return 1
+    if rotations is not None:
+        return rotations
+    if formulation == "published" or not 1 <= references <= FEW_REFERENCES:
+        return 1
+    return FEW_VIEWS // references
+
+
+def reference_pictures(
+    pixels: np.ndarray, rotations: int, flips: bool, fixed_pose: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The pictures of one reference; the same photo always gives the same.
+
+    Args:
+        pixels: (H, W, 3) uint8, RGB.
+        rotations: evenly spaced turns, the photo itself included and first.
+        flips: True adds mirrored copies.
+        fixed_pose: True moves the simulated other photos only as much as parts that lie alike.
+
+    Returns:
+        Those that are searched, and the simulated other photos of it, all (H, W, 3) uint8.
+    """
+    generator = np.random.default_rng(VARIATION_SEED)
+    variation = FIXED_POSE_VARIATION if fixed_pose else COPY_VARIATION
+    varied = [vary(pixels, generator, variation) for _ in range(VARIED_COPIES)]
+    return rotations_and_flips(pixels, rotations, flips), varied

@@ -1,0 +1,13 @@
+"""Reasons to doubt a verdict: sentences that it is read with."""
+
+from __future__ import annotations
+
+AMONG_REFERENCES = "This photo is also one of the references, so it cannot differ from them."
+OTHER_PRODUCT = (
+    "Is this a photo of the same product? Most of it differs from the photos of good parts."
+)
+
+NO_REFERENCE = "There was no photo of a good part to compare with: this is a guess."
+DESCRIPTION_UNREAD = (
+    "The description was not used for the verdict: this small model judges by the photo alone."
+)

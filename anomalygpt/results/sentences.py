@@ -1,0 +1,43 @@
+"""The findings on a photo in words for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from anomalygpt.files import shown
+from anomalygpt.results.certainty import how_sure
+from anomalygpt.results.inspection import Inspection
+
+
+def sentence(inspection: Inspection) -> str:
+    """The findings on a photo in one line for a person."""
+    name = shown(inspection.image or "photo")
+    if inspection.answer is not None and inspection.anomaly_probability is not None:
+        sure = how_sure(inspection)
+        number = f"(P(anomaly) {inspection.anomaly_probability:.2f}, {sure})" if sure else ""
+        parts = [f"{name}: {inspection.answer}", number, *inspection.cautions]
+        return " ".join(part for part in parts if part)
+    places = Counter(region.location for region in inspection.regions)
+    where = ", ".join(
+        f"{place} ({count})" if count > 1 else place for place, count in places.items()
+    )
+    score = f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
+    return ". ".join([score, *inspection.cautions])
+
+
+def regions(inspection: Inspection, *, in_one_line: bool) -> str:
+    found = [
+        f"{region.location} ({percent(region.area_fraction)} of the photo, score "
+        f"{region.score:.2f})"
+        for region in inspection.regions
+    ]
+    if not found:
+        return "Stands out: nothing"
+    if in_one_line:
+        return f"Stands out: {'; '.join(found)}"
+    return "\n".join(["Stands out:", *(f"  {n}. {text}" for n, text in enumerate(found, 1))])
+
+
+def percent(share: float) -> str:
+    """A share of the photo for people."""
+    return f"{100 * share:.1f} %" if share >= 0.0005 else "under 0.1 %"

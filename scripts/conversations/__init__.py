@@ -1,5 +1,0 @@
-"""Conversations that are held to be judged; scripts/measure_conversations.py runs them.
-
-`photos` makes what the assistant is shown, `questions` what it is asked, `judging` reads facts out
-of its words, `talks` holds and keeps the conversations, and `figures` counts and writes down.
-"""
