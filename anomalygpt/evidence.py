@@ -32,8 +32,8 @@ class Evidence:
         maps: (B, S, S) in [0, 1].
         scores: (B,) in [0, 1].
         references: names of the good parts they were compared with.
-        formulation: how distances became the maps, see `DecoderConfig`.
         description: what the user told about the part.
+        formulation: how distances became the maps, see `DecoderConfig`.
         region_level: map value from which on a place stands out.
         cautions: of each photo, what its verdict must be read with besides what the evidence
             itself says; () where there is nothing.

@@ -26,9 +26,8 @@ WIDTH = 64
 
 # The transformer sees the photo a little smaller: finer patches told damage less well.
 TRANSFORMER_SIZE = 224
-# Blocks of it, counted from 0, and strides of the convolutional network, that become stages.
+# Blocks of it, counted from 0, that become stages.
 BLOCKS = (4, 6)
-STRIDES = (8, 16)
 
 # The convolutional branch began from weights that expect these statistics.
 _CNN_MEAN, _CNN_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -258,8 +258,8 @@ class Dialogue:
         limit = self._lm.context_length
         if length >= limit:
             raise DialogueTooLongError(
-                f"with this question the dialogue has {length} tokens, the language model "
-                f"reads {limit} with its answer; ask shorter or start a new dialogue"
+                f"with this question the chat has {length} tokens, the language model "
+                f"reads {limit} with its answer; ask shorter or start a new chat"
             )
 
 

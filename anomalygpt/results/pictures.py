@@ -1,4 +1,4 @@
-"""Pictures of an inspection: heat over the photo, regions outlined, references beside it."""
+"""Pictures of an inspection: heat over the photo, regions outlined."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ Palette = Literal["warm", "viridis"]
 _PALETTES: dict[str, int] = {"warm": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}
 _BOX_COLOUR = (255, 255, 255)
 _EDGE_COLOUR = (0, 0, 0)
-_PAPER_COLOUR = (255, 255, 255)
-_INK_COLOUR = (30, 30, 30)
 _SMALLEST_WITH_NUMBERS = 96
 
 
@@ -95,44 +93,6 @@ def heat_layer(
     heat, strength = _heat(values, inspection.level, _PALETTES[palette])
     alpha = np.rint(255 * strength).astype(np.uint8)
     return Image.fromarray(np.dstack([heat, alpha]))  # four channels of bytes are RGBA
-
-
-def side_by_side(
-    image: ImageSource,
-    references: Sequence[ImageSource],
-    inspection: Inspection,
-    *,
-    panel_side: int = 512,
-    opacity: float = 0.6,
-    level: float | None = None,
-) -> Image.Image:
-    """Photo, overlay and the first reference in a row with captions.
-
-    Args:
-        image: the photo that was inspected.
-        references: photos of good parts; the first is shown, an empty sequence leaves it out.
-        inspection: the findings on the photo.
-        panel_side: each picture is scaled to fit a square of this side in pixels.
-        opacity: as in `overlay`.
-        level: as in `overlay`.
-
-    Returns:
-        A Pillow image of mode RGB.
-
-    Raises:
-        ImageError: a picture cannot be read, or the photo is not the one that was inspected.
-        ConfigError: opacity or level lies outside [0, 1], or panel_side is below 1.
-        MissingPartError: the inspection carries no map.
-    """
-    photo = _inspected_photo(image, inspection)
-    photo = _scaled(photo, panel_side / max(photo.size))
-    heat = _draw_overlay(photo, inspection, opacity, level)
-    panels = [("Photo", photo), (_map_caption(inspection), heat)]
-    if references:
-        reference = load_image(references[0])
-        caption = "Reference" if len(references) == 1 else f"Reference (1 of {len(references)})"
-        panels.append((caption, _scaled(reference, panel_side / max(reference.size))))
-    return _row(panels, panel_side)
 
 
 def save_image(image: Image.Image, path: str | Path, *, is_result: bool = False) -> Path:
@@ -278,31 +238,3 @@ def _draw_number(
     label = (x, y, x + width - 1, y + height - 1)
     draw.rectangle(label, fill=_EDGE_COLOUR, outline=_BOX_COLOUR)
     draw.text((x + air - left, y + air - top), text, fill=_BOX_COLOUR, font=font)
-
-
-def _map_caption(inspection: Inspection) -> str:
-    if inspection.is_anomalous is None:
-        return f"Anomaly map (score {inspection.anomaly_score:.2f})"
-    verdict = "Anomaly" if inspection.is_anomalous else "No anomaly"
-    if inspection.anomaly_probability is None:
-        return verdict
-    return f"{verdict} (probability of one {inspection.anomaly_probability:.0%})"
-
-
-def _row(panels: Sequence[tuple[str, Image.Image]], side: int) -> Image.Image:
-    """Pictures in equal squares with captions below; every picture fits a square of `side`."""
-    gap = max(4, side // 40)
-    letters = max(11, side / 26)
-    font = ImageFont.load_default(letters)
-    caption_height = round(2 * letters)
-    width = len(panels) * (side + gap) + gap
-    height = max(picture.height for _, picture in panels)
-    sheet = Image.new("RGB", (width, height + 2 * gap + caption_height), _PAPER_COLOUR)
-    draw = ImageDraw.Draw(sheet)
-    for index, (caption, picture) in enumerate(panels):
-        x = gap + index * (side + gap)
-        corner = (x + (side - picture.width) // 2, gap + (height - picture.height) // 2)
-        sheet.paste(picture, corner)
-        place = (x + side / 2, height + gap + caption_height / 2)
-        draw.text(place, caption, fill=_INK_COLOUR, font=font, anchor="mm")
-    return sheet

@@ -1,6 +1,5 @@
-"""The inspector's desk in the browser: a Gradio page, and the one queue behind it.
+"""The inspector's desk in the browser, and the one queue behind it.
 
-`settings` what can be set, `engine` the queue of model calls, `sessions` what each visitor has on
-the desk, `views` and `report` what is shown, `page` what the buttons do, `desk` the parts of the
-Gradio page, `server` the web server.
+`settings` what can be set, `engine` the model calls, `worker` the queue, `server` the web server,
+`desk` the page.
 """

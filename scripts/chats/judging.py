@@ -48,29 +48,6 @@ class Reading:
         return None not in (self.leading, self.worded) and self.leading != self.worded
 
 
-def verdict_of(answer: str) -> bool | None:
-    """Whether the answer says that something is wrong; None where it does not tell."""
-    return read(answer).verdict
-
-
-def places_named(answer: str) -> frozenset[str]:
-    """Where it says that something is wrong, each of `simulation.anomaly.PLACES`.
-
-    Parts that are larger than one of the nine cells ("the upper third", "the rest") name none.
-    """
-    return read(answer).places
-
-
-def count_named(answer: str) -> int | None:
-    """How many defects it states: "a defect" is 1, "none" 0; None where it states no number."""
-    return read(answer).count
-
-
-def declines(answer: str) -> bool:
-    """Whether it says that it cannot tell, without saying anything about damage."""
-    return read(answer).declined
-
-
 # --- words --------------------------------------------------------------------------------------
 
 _THING = (

@@ -129,11 +129,6 @@ def facts_of_words(words: Sequence[int]) -> Facts:
     return Facts((3, 3), tuple(defects), total)
 
 
-def canonical(facts: Facts) -> Facts:
-    """What the nine words leave of a photo's facts."""
-    return facts_of_words(words_of(facts))
-
-
 def settled(words: Sequence[int]) -> Words:
     """The words without reached cells that nothing reaches."""
     return words_of(facts_of_words(words))

@@ -32,6 +32,7 @@ from anomalygpt.language.language_model import LanguageModel
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.training.objective import answer_loss, count_targets, tokenize
+from anomalygpt.verdict import says_yes
 from decoder import ImageDecoder, dice_loss, focal_loss
 from decoder.scale import as_map, fused
 from embedded.evidence import encoder_alone, require_encoder
@@ -402,7 +403,7 @@ def _figures(
     wrong = torch.tensor([fact.count > 0 for fact in truth])
     found = [(t, s) for t, s in zip(truth, said, strict=True) if t.count and s.count]
     return [
-        f"{((yes > 0.5) == wrong).float().mean():.3f}",
+        f"{(says_yes(yes) == wrong).float().mean():.3f}",
         f"{(yes - wrong.float()).square().mean():.3f}",
         _share([place in t.cells for t, s in found for place in s.places]),
         _share([t.count == s.count for t, s in found]),

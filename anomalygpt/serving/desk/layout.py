@@ -297,7 +297,7 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     left.inspect.click(page.inspect_again, given, finding, **running)
     left.following.click(page.stop, None, left.photo, **_QUIET)  # nothing comes back: no photo
     left.clear.click(page.clear, None, [*handed, *finding, *table], **_QUIET)
-    left.palette.change(page.show, left.palette, finding, **_QUIET)
+    left.palette.change(page.recolour, left.palette, right.viewer, **_QUIET)
     left.earlier.input(page.reopen, [left.earlier, left.palette], [*handed, *finding], **_QUIET)
     tab = gr.Textbox(visible=False)
     blocks.load(page.arrive, [tab, left.palette], [*handed, *finding, *table], js=TAB, **_QUIET)

@@ -120,9 +120,10 @@ class Page:
             desk.open(int(number))
         return (*shown.handed(desk.current), *shown.finding(desk, palette).flat())
 
-    def show(self, palette: Any, request: gr.Request) -> tuple[Any, ...]:
-        """What is on the desk, in other colours."""
-        return shown.unchanged_sheet(shown.finding(self._desk(request), palette)).flat()
+    def recolour(self, palette: Any, request: gr.Request) -> Any:
+        """The picture on the desk in other colours; all else stays as it is."""
+        visit = self._desk(request).current
+        return gr.skip() if visit is None else views.viewer(visit, palette)
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         """An empty desk."""

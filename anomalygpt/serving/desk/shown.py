@@ -111,11 +111,6 @@ def finding(desk: Desk, palette: Any) -> Finding:
     )
 
 
-def unchanged_sheet(found: Finding) -> Finding:
-    """The same, and what is being written about the part is left as it is."""
-    return found._replace(part_number=gr.skip(), inspector=gr.skip(), note=gr.skip())
-
-
 def given_by(photo: str, references: Sequence[str], description: str, model: str) -> Given:
     """What a visitor handed in, as the page's parts give it."""
     good = tuple(Path(path) for path in references[:MOST_REFERENCES])

@@ -13,7 +13,7 @@ from PIL import Image
 from anomalygpt.errors import ConfigError, ImageError, OutputError
 from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.inspection import Inspection
-from anomalygpt.results.pictures import overlay, save_image, side_by_side
+from anomalygpt.results.pictures import heat_layer, overlay, save_image
 from anomalygpt.results.regions import find_regions
 
 
@@ -56,6 +56,15 @@ def test_opacity_level_and_stretch() -> None:
         overlay(photo, faint, max_side=0)
 
 
+def test_the_heat_of_the_page_is_that_of_an_overlay() -> None:
+    """Published maps are stretched over their own range there, too."""
+    faint = finding(200, 200, peak=0.2)
+    published = replace(faint, formulation="published")
+    strengths = [np.asarray(heat_layer(each))[..., 3].max() for each in (faint, published)]
+    assert strengths[0] == 0
+    assert strengths[1] > 200
+
+
 def test_boxes_are_drawn_with_lines_that_grow() -> None:
     for side in (200, 1600):
         photo = Image.new("RGB", (side, side), (90, 90, 90))
@@ -76,27 +85,11 @@ def test_tiny_and_thin_photos(size: tuple[int, int]) -> None:
     photo = Image.new("RGB", size, (90, 90, 90))
     found = finding(size[1], size[0])
     assert max(overlay(photo, found).size) == min(2048, max(size))
-    sheet = side_by_side(photo, [photo], found, panel_side=128)
-    assert sheet.width > 3 * 128
 
 
 def test_another_photo_is_refused() -> None:
     with pytest.raises(ImageError, match="30×40 pixels, the inspection is about one of 400×200"):
         overlay(Image.new("RGB", (30, 40)), finding(200, 400))
-
-
-@pytest.mark.parametrize("references", [0, 1, 3])
-@pytest.mark.parametrize("verdict", [(None, None), (True, 0.9), (False, 0.1), (True, None)])
-def test_side_by_side_has_a_panel_for_each(references: int, verdict: tuple[Any, Any]) -> None:
-    photo = Image.new("RGB", (60, 40), (200, 0, 0))
-    good = Image.new("RGB", (40, 60), (0, 0, 200))
-    found = finding(40, 60, is_anomalous=verdict[0], anomaly_probability=verdict[1])
-    sheet = side_by_side(photo, [good] * references, found, panel_side=200)
-    panels = 3 if references else 2
-    assert sheet.width == panels * 200 + (panels + 1) * 5
-    colours = {colour for _, colour in sheet.getcolors(1 << 20) or []}
-    assert (200, 0, 0) in colours
-    assert ((0, 0, 200) in colours) == bool(references)
 
 
 # --- saving ----------------------------------------------------------------------------------

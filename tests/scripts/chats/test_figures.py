@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chats.figures import Figure, Turn, contradictions, figures, table
-from chats.judging import places_named, read
+from chats.judging import read
 from chats.questions import PLACE_KINDS, Question
 from chats.talks import Record, is_right, judged, truth_of
 from simulation import find_defects
@@ -37,7 +37,8 @@ def true_chat(seed: int) -> Record:
         place = None
         if kind in PLACE_KINDS:
             # Read as if it were an answer; "the top" may mean the whole upper third.
-            named = places_named(f"At {question[question.lower().find('the ') :].rstrip('?.')}")
+            asked = question[question.lower().find("the ") :].rstrip("?.")
+            named = read(f"At {asked}").places
             if len(named) != 1 or named & {"top", "bottom"}:
                 continue
             (place,) = named

@@ -9,14 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from chats.judging import (
-    answer_about,
-    count_named,
-    declines,
-    places_named,
-    read,
-    verdict_of,
-)
+from chats.judging import answer_about, read
 from simulation import find_defects
 from simulation.dialogues import INTENTS, Facts, facts_of, inspection_dialogue
 
@@ -93,8 +86,8 @@ def test_verdicts_agree_with_the_facts(examples: list[Example]) -> None:
         name, _, answer, facts, _ = example
         truth = bool(facts.defects)
         if name in VERDICTS:
-            return verdict_of(answer) == truth
-        return verdict_of(answer) in ((truth, None) if name in OPEN else (None,))
+            return read(answer).verdict == truth
+        return read(answer).verdict in ((truth, None) if name in OPEN else (None,))
 
     check(examples, agrees)
 
@@ -104,7 +97,7 @@ def test_no_answer_contradicts_itself(examples: list[Example]) -> None:
 
 
 def test_named_places_are_where_the_damage_is(examples: list[Example]) -> None:
-    check(examples, lambda example: places_named(example[2]) <= set(example[3].cells))
+    check(examples, lambda example: read(example[2]).places <= set(example[3].cells))
 
 
 def test_denied_places_are_fine(examples: list[Example]) -> None:
@@ -114,7 +107,7 @@ def test_denied_places_are_fine(examples: list[Example]) -> None:
 def test_where_names_all_places(examples: list[Example]) -> None:
     def agrees(example: Example) -> bool | None:
         name, _, answer, facts, _ = example
-        return places_named(answer) == set(facts.places) if name == "where" else None
+        return read(answer).places == set(facts.places) if name == "where" else None
 
     check(examples, agrees)
 
@@ -122,7 +115,7 @@ def test_where_names_all_places(examples: list[Example]) -> None:
 def test_counts_agree_with_the_facts(examples: list[Example]) -> None:
     def agrees(example: Example) -> bool:
         name, _, answer, facts, _ = example
-        return count_named(answer) in ((facts.count,) if name == "count" else (facts.count, None))
+        return read(answer).count in ((facts.count,) if name == "count" else (facts.count, None))
 
     check(examples, agrees)
 
@@ -132,7 +125,7 @@ def test_only_what_no_photo_shows_is_declined(examples: list[Example]) -> None:
         name, _, answer, _, given = example
         if name in ("check", "kind"):
             return None  # some of them tell the damage, but not its kind
-        return declines(answer) == (name == "unknown" or (name == "reference" and not given))
+        return read(answer).declined == (name == "unknown" or (name == "reference" and not given))
 
     check(examples, agrees)
 
@@ -175,7 +168,7 @@ def test_answers_about_a_place_agree_with_the_facts(examples: list[Example]) -> 
     ],
 )
 def test_verdicts_in_other_words(answer: str, verdict: bool | None) -> None:
-    assert verdict_of(answer) is verdict
+    assert read(answer).verdict is verdict
 
 
 def test_yes_and_no_come_before_other_words() -> None:
@@ -228,7 +221,7 @@ def test_places_in_other_words(answer: str, places: set[str], denied: set[str]) 
     ],
 )
 def test_counts_in_other_words(answer: str, count: int | None) -> None:
-    assert count_named(answer) == count
+    assert read(answer).count == count
 
 
 @pytest.mark.parametrize(
@@ -249,7 +242,7 @@ def test_counts_in_other_words(answer: str, count: int | None) -> None:
     ],
 )
 def test_refusals_in_other_words(answer: str, declined: bool) -> None:
-    assert declines(answer) is declined
+    assert read(answer).declined is declined
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from embedded.notation import (
     WORDS,
     area_of,
     base_row,
-    canonical,
     cell_row,
     count_and_level,
     facts_of_words,
@@ -43,7 +42,7 @@ def test_words_become_facts_and_the_same_words_again(words: tuple[int, ...]) -> 
     facts = facts_of_words(words)
 
     assert words_of(facts) == words
-    assert canonical(facts) == facts
+    assert facts_of_words(words_of(facts)) == facts
     assert facts.places == tuple(
         place for place, word in zip(PLACES, words, strict=True) if is_placed(word)
     )

@@ -138,6 +138,17 @@ def test_an_earlier_inspection_comes_back_with_its_photos(page: Page) -> None:
     expect(page.locator("#notice")).to_have_text("")
 
 
+def test_other_colours_change_the_picture_alone(page: Page) -> None:
+    page.inspect_plate()
+    page.ask("Where is it?")
+    expect(page.said("bot")).to_have_count(2)
+    before = page.locator("#viewer img.heat").get_attribute("src")
+    page.locator("#settings button").first.click()
+    page.get_by_label("Viridis").check()
+    expect(page.locator("#viewer img.heat")).not_to_have_attribute("src", str(before))
+    expect(page.said("bot")).to_have_count(2)
+
+
 def test_a_reload_keeps_the_desk_and_another_tab_does_not_see_it(
     visit: Visit, running: Any
 ) -> None:
