@@ -7,6 +7,9 @@ IMAGEBIND_STD = (0.26862954, 0.26130258, 0.27577711)
 
 ANOMALY_QUESTION = "Is there any anomaly in the image?"
 
+# Layouts of data sets, as `--dataset` names them; `anomalygpt.data.opening` reads them.
+LAYOUT_NAMES = ("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions")
+
 # The 3×3 grid of places, row by row; the map prompts stand in the same order.
 LOCATIONS = (
     "top left",

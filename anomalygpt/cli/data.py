@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 
 from anomalygpt.cli.status import OK, SOME_FAILED
+from anomalygpt.constants import LAYOUT_NAMES
 
 SUMMARY = "look at a data set before training or measuring"
-
-# As in anomalygpt.data.opening, which a help text must not wait for.
-LAYOUT_NAMES = ("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from anomalygpt.constants import LAYOUT_NAMES
 from anomalygpt.errors import ConfigError
 from anomalygpt.images import check_bit_depth
 
 Verdict: TypeAlias = Literal["language", "threshold"]
 MapKind: TypeAlias = Literal["normalised", "published"]
 
-DATASETS = ("auto", "mvtec", "visa", "loco", "crackforest", "folder", "pairs")
+# Good parts alone and instructions have nothing to measure.
+DATASETS = ("auto", *(name for name in LAYOUT_NAMES if name not in ("good", "instructions")))
 MAPS: tuple[MapKind, ...] = ("normalised", "published")
 VERDICTS: tuple[Verdict, ...] = ("language", "threshold")
 

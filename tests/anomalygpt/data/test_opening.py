@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalygpt.cli.data import LAYOUT_NAMES
+from anomalygpt.constants import LAYOUT_NAMES
 from anomalygpt.data import load_mask, normal_images, open_data
 from anomalygpt.data.opening import LAYOUTS
 from anomalygpt.errors import DataError
