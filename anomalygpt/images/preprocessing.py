@@ -59,16 +59,6 @@ class ImageGeometry:
             original, size, (float(top), float(left), float(top + height), float(left + width))
         )
 
-    def to_model(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the photo as a point (x, y) of the model square."""
-        (height, width), (y0, x0, y1, x1) = self.original, self.box
-        return x0 + x * (x1 - x0) / width, y0 + y * (y1 - y0) / height
-
-    def to_original(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the model square as a point (x, y) of the photo; may lie outside of it."""
-        (height, width), (y0, x0, y1, x1) = self.original, self.box
-        return (x - x0) * width / (x1 - x0), (y - y0) * height / (y1 - y0)
-
     def back_project(
         self, anomaly_map: np.ndarray, size: tuple[int, int] | None = None
     ) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -216,15 +216,6 @@ class LanguageModel:
             ConfigError: there is a LoRA already, or the targets are not in the model.
         """
         self._freeze(lora.add_lora(self.model, r, alpha, targets))
-
-    def load_lora(self, state: Mapping[str, Tensor]) -> None:
-        """Fill the LoRA, strictly: see `anomalygpt.language.lora.load_lora_state`.
-
-        Raises:
-            MissingPartError: `add_lora` was not called.
-            CheckpointError: keys are missing, unknown or of another shape.
-        """
-        lora.load_lora_state(self.model, state)
 
     def merge_lora(self) -> None:
         """Work the LoRA into the weights.

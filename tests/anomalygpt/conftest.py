@@ -19,7 +19,8 @@ from anomalygpt.cli import main
 from anomalygpt.config import AnomalyGPTConfig, EncoderConfig, LanguageModelConfig
 from anomalygpt.encoders import build_encoder
 from anomalygpt.language.language_model import LanguageModel
-from decoder import DecoderConfig, ImageDecoder
+from anomalygpt.language.lora import load_lora_state
+from decoder import DecoderConfig, ImageDecoder, MemoryBank
 from prompt_learner import PromptLearner, PromptLearnerConfig
 
 ARCHITECTURE = "vit_tiny_patch16_224"
@@ -27,6 +28,9 @@ SMALL = {"embed_dim": 32, "depth": 4, "num_heads": 2}
 STAGES = (1, 2)
 
 AssistantBuilder = Callable[..., AnomalyGPT]
+
+# A comparison that fails there shows what differs, as one in a test does.
+pytest.register_assert_rewrite("tests.inspections")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,8 +52,9 @@ def _liven(module: nn.Module) -> None:
 def _add_lora(language_model: LanguageModel) -> None:
     language_model.add_lora(r=4, alpha=8)
     named = language_model.model.named_parameters()
-    language_model.load_lora(
-        {name: torch.randn_like(weight) for name, weight in named if "lora_" in name}
+    load_lora_state(
+        language_model.model,
+        {name: torch.randn_like(weight) for name, weight in named if "lora_" in name},
     )
 
 
@@ -109,6 +114,12 @@ def assistant_folder(assistant: AnomalyGPT, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("assistant") / "tiny"
     assistant.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def bank(assistant: AnomalyGPT, parts: Path) -> MemoryBank:
+    """What the shared assistant remembers of good.png; do not change it."""
+    return assistant.remember([parts / "good.png"])
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +211,16 @@ def anomalygpt(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         capsys.readouterr()
         status = main([str(argument) for argument in arguments])
         return Ran(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def inspect(anomalygpt, parts, encoder_options) -> Callable[..., Ran]:
+    """`anomalygpt inspect … --reference good.png` with a tiny encoder."""
+
+    def run(*arguments: object):
+        return anomalygpt("inspect", *arguments, "-r", parts / "good.png", *encoder_options)
 
     return run
 

@@ -1,4 +1,4 @@
-"""The assistant as a whole, tiny and random: verdicts, maps, batches, chats, saving, two users."""
+"""The assistant as a whole, tiny and random: verdicts, batches, chats, two users."""
 
 from __future__ import annotations
 
@@ -16,35 +16,14 @@ from PIL import Image
 
 from anomalygpt import AnomalyGPT, GenerationOptions, Inspection
 from anomalygpt.encoders import ImageFeatures
-from anomalygpt.errors import (
-    CheckpointError,
-    ConfigError,
-    DialogueTooLongError,
-    ImageError,
-    MissingPartError,
-    OutputError,
-)
+from anomalygpt.errors import ConfigError, DialogueTooLongError, ImageError
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.images.preprocessing import ImageGeometry
 from decoder import MemoryBank
+from tests.inspections import same
 
 QUESTION = "Is there any anomaly in the image?"
 SHORT = GenerationOptions(max_new_tokens=8)
-
-
-def same(first: Inspection, second: Inspection) -> None:
-    """Everything that was found is identical, the map to the last bit; names are left aside."""
-    assert first.answer == second.answer
-    assert first.anomaly_probability == second.anomaly_probability
-    assert first.is_anomalous == second.is_anomalous
-    assert first.anomaly_score == second.anomaly_score
-    assert first.regions == second.regions
-    assert np.array_equal(first.anomaly_map, second.anomaly_map)
-
-
-@pytest.fixture(scope="module")
-def bank(assistant: AnomalyGPT, parts: Path) -> MemoryBank:
-    return assistant.remember([parts / "good.png"])
 
 
 @pytest.fixture
@@ -76,100 +55,6 @@ def decided(assistant: AnomalyGPT, monkeypatch: pytest.MonkeyPatch) -> Callable[
         monkeypatch.setattr(language_model, "answer_probabilities", probabilities)
 
     return decide
-
-
-# --- saving ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("lora", [False, True], ids=["plain", "unmerged LoRA"])
-def test_a_saved_assistant_comes_back_identical(
-    build_assistant, parts: Path, tmp_path: Path, lora: bool
-) -> None:
-    first = build_assistant(lora=lora)
-    first.save_pretrained(tmp_path / "saved")
-    second = AnomalyGPT.from_pretrained(tmp_path / "saved", device="cpu")
-    assert second.language_model.has_adapter is lora
-    assert (tmp_path / "saved" / "language_model" / "adapter").is_dir() is lora
-    for references in ([], [parts / "good.png"]):
-        same(*(a.inspect(parts / "stained.png", references) for a in (first, second)))
-    assert second.config == first.config
-    for file in (tmp_path / "saved").rglob("*.*"):
-        # No path of the machine where it was saved; a tokenizer.model keeps where it was trained.
-        if file.is_file() and file.name != "tokenizer.model":
-            assert str(tmp_path.parent).encode() not in file.read_bytes()
-
-
-def test_a_lora_that_was_merged_is_saved_as_weights(build_assistant, parts, tmp_path) -> None:
-    first = build_assistant(lora=True)
-    first.language_model.merge_lora()
-    first.save_pretrained(tmp_path / "saved")
-    second = AnomalyGPT.from_pretrained(tmp_path / "saved", device="cpu")
-    assert not second.language_model.has_adapter
-    same(*(a.inspect(parts / "stained.png") for a in (first, second)))
-
-
-def test_an_assistant_without_words_is_saved_too(build_assistant, parts, tmp_path) -> None:
-    first = build_assistant(words=False)
-    first.save_pretrained(tmp_path / "saved")
-    second = AnomalyGPT.from_pretrained(tmp_path / "saved", device="cpu")
-    photo, reference = parts / "stained.png", [parts / "good.png"]
-    same(*(a.inspect(photo, reference, map_only=True) for a in (first, second)))
-    with pytest.raises(MissingPartError, match="no language model"):
-        second.inspect(photo, reference)
-    with pytest.raises(MissingPartError, match="no language model"):
-        second.chat(photo, reference)
-
-
-def test_the_photos_of_its_training_are_saved_too(build_assistant, tmp_path) -> None:
-    first = build_assistant(words=False)
-    assert first.training_photos == frozenset()
-    first.save_pretrained(tmp_path / "untrained")
-    assert not (tmp_path / "untrained" / "training_photos.txt").exists()
-    untrained = AnomalyGPT.from_pretrained(tmp_path / "untrained", device="cpu")
-    assert untrained.training_photos == frozenset()
-
-    first.training_photos = frozenset({"b" * 64, "0" * 64, "a" * 64})
-    first.save_pretrained(tmp_path / "trained")
-    assert (tmp_path / "trained" / "training_photos.txt").read_text(encoding="utf-8") == (
-        "# SHA-256 of each photo that this assistant was trained on or chosen by\n"
-        f"{'0' * 64}\n{'a' * 64}\n{'b' * 64}\n"
-    )
-    second = AnomalyGPT.from_pretrained(tmp_path / "trained", device="cpu", map_only=True)
-    assert second.training_photos == first.training_photos
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"# heading\n" + b"a" * 64 + b"\n" + b"b" * 40, "line 3 is 'bbb"),
-        (b"a" * 64 + b"0\n", "line 1 is 'aaa"),
-        (b"<html>\n", "line 1 is '<html>'"),
-        (b"# heading\n", "holds no hash"),
-        (b"", "holds no hash"),
-        (b"\xff\xfe\x00", "cannot be read"),
-    ],
-    ids=["cut", "too long", "web page", "heading alone", "empty", "no text"],
-)
-def test_a_damaged_list_of_photos(
-    build_assistant, parts, tmp_path, anomalygpt, content, problem
-) -> None:
-    first = build_assistant(words=False)
-    first.save_pretrained(tmp_path / "saved")
-    (tmp_path / "saved" / "training_photos.txt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"training_photos.txt .*; copy .* again") as raised:
-        AnomalyGPT.from_pretrained(tmp_path / "saved", device="cpu")
-    assert problem in str(raised.value)
-    options = ("--model", tmp_path / "saved", "--map-only")
-    ran = anomalygpt("inspect", parts / "good.png", *options)
-    assert ran.status == 2
-    assert problem in ran.error
-
-
-def test_saving_overwrites_nothing(assistant: AnomalyGPT, tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(OutputError, match="not empty"):
-        assistant.save_pretrained(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
 # --- the verdict -------------------------------------------------------------------------------
@@ -290,100 +175,11 @@ def test_a_batch_size_below_one_is_refused(assistant, size) -> None:
         assistant.inspect_batch([], batch_size=size)
 
 
-# --- references --------------------------------------------------------------------------------
-
-
-def test_references_in_every_form_give_the_same_map(assistant, parts, bank, encoded) -> None:
-    path = parts / "good.png"
-    with Image.open(path) as picture:
-        forms = [path, str(path), picture, np.asarray(picture)]
-        maps = [
-            assistant.inspect(parts / "stained.png", [form], map_only=True).anomaly_map
-            for form in forms
-        ]
-    encoded.clear()
-    found = assistant.inspect(parts / "stained.png", bank, map_only=True)
-    assert encoded == [1]  # a bank is not encoded again
-    assert found.references == (str(path),)
-    for values in maps:
-        assert np.array_equal(values, found.anomaly_map)
-
-
-def test_the_same_reference_twice_is_no_error(assistant, parts, bank) -> None:
-    path = parts / "good.png"
-    twice = assistant.inspect(parts / "stained.png", [path, path], map_only=True)
-    assert len(twice.references) == 2
-    assert np.isfinite(twice.anomaly_map).all()
-
-
-def test_a_broken_reference_is_named_at_once(assistant, parts, tmp_path) -> None:
-    (tmp_path / "ref.png").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"ref\.png"):
-        assistant.inspect_batch([parts / "good.png"], [parts / "good.png", tmp_path / "ref.png"])
-
-
-def test_turned_references_know_a_turned_part(assistant, parts) -> None:
-    with Image.open(parts / "stained.png") as picture:
-        turned = picture.transpose(Image.Transpose.ROTATE_180)
-    reference = [parts / "stained.png"]
-    plain = assistant.remember(reference, rotations=1)
-    turning = assistant.remember(reference, rotations=2)
-    with_plain, with_turning = (
-        assistant.decoder.reference_map(
-            assistant.encode([turned]).features.stages, (4, 4), memory_bank
-        ).mean()
-        for memory_bank in (plain, turning)
-    )
-    assert with_turning < 0.5 * with_plain
-    with pytest.raises(ConfigError, match="rotations"):
-        assistant.remember(reference, rotations=0)
-
-
-@pytest.mark.parametrize(
-    ("count", "formulation", "turns"),
-    [(1, "normalised", 12), (2, "normalised", 6), (3, "normalised", 1), (1, "published", 1)],
-)
-def test_few_references_are_turned_by_themselves(
-    assistant, parts, count, formulation, turns
-) -> None:
-    """About a dozen views while references are few; never for published maps."""
-    references = [parts / "good.png"] * count
-    by_itself = assistant.remember(references, formulation=formulation)
-    asked = assistant.remember(references, rotations=turns)
-    query = assistant.encode(references[0]).features.stages
-    assert torch.equal(by_itself.self_distances(), asked.self_distances())
-    assert torch.equal(by_itself.distances(query), asked.distances(query))
-
-
-def test_neither_reference_nor_text_side(parts, encoder_file) -> None:
-    options = {"input_size": 64, "embed_dim": 32, "depth": 4, "num_heads": 2}
-    eyes = AnomalyGPT.from_encoder(
-        "vit_tiny_patch16_224", encoder_file, options=options, device="cpu"
-    )
-    with pytest.raises(MissingPartError, match="at least one photo of a good part"):
-        eyes.inspect(parts / "good.png", map_only=True)
-    assert (
-        eyes.inspect(parts / "good.png", [parts / "other.png"], map_only=True).regions is not None
-    )
-
-
-def test_a_bank_of_another_encoder_is_refused(assistant, parts) -> None:
-    foreign = MemoryBank()
-    foreign.add([torch.rand(1, 16, 7)] * 2, name="x", varied=[torch.rand(1, 16, 7)] * 2)
-    with pytest.raises(ConfigError, match="same encoder"):
-        assistant.inspect(parts / "good.png", foreign, map_only=True)
-
-
-def test_the_formulation_can_be_asked_for(assistant, parts) -> None:
-    """Each call has its own: a model is shared by many."""
-    photo, references = parts / "stained.png", [parts / "good.png"]
-    before = assistant.inspect(photo, references, map_only=True)
-    after = assistant.inspect(photo, references, map_only=True, formulation="published")
-    assert (before.formulation, after.formulation) == ("normalised", "published")
-    again = assistant.inspect(photo, references, map_only=True)
-    assert np.array_equal(again.anomaly_map, before.anomaly_map)
-    assert not np.allclose(before.anomaly_map, after.anomaly_map)
-    assert after.level < after.anomaly_map.max()
+def test_a_single_photo_is_a_batch_of_one(assistant, parts) -> None:
+    path = parts / "stained.png"
+    for single in (str(path), np.asarray(Image.open(path).convert("RGB"))):
+        assert len(list(assistant.inspect_batch(single, path, map_only=True))) == 1
+        assert len(assistant.encode(single)) == 1
 
 
 # --- words about categories --------------------------------------------------------------------
@@ -497,56 +293,3 @@ def test_two_users_at_once_get_what_each_alone_would(assistant, parts) -> None:
                 assert one.said == other.said
                 for first, second in zip(one.found, other.found, strict=True):
                     same(first, second)
-
-
-def test_one_reference_needs_no_list(assistant: AnomalyGPT, parts: Path) -> None:
-    """A path is one reference, not a list of letters."""
-    path = parts / "good.png"
-    for single in (path, str(path), Image.open(path)):
-        same(
-            assistant.inspect(path, single, map_only=True),
-            assistant.inspect(path, [path], map_only=True),
-        )
-
-
-def test_saved_files_are_for_all_who_may_read_the_folder(
-    assistant: AnomalyGPT, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assistant.save_pretrained(tmp_path / "saved")
-    config, *_ = {path.stat().st_mode for path in (tmp_path / "saved").glob("config.json")}
-    weights = list((tmp_path / "saved").rglob("*.safetensors"))
-    assert weights
-    assert {path.stat().st_mode for path in weights} == {config}
-    assert capfd.readouterr().err == ""
-
-
-def test_a_saved_bank_knows_its_encoder(build_assistant, assistant, parts, tmp_path) -> None:
-    """Features of equal width from another encoder would give wrong maps without a word."""
-    assistant.remember(parts / "good.png").save(tmp_path / "bank.safetensors")
-    bank = MemoryBank.load(tmp_path / "bank.safetensors")
-    expected = assistant.inspect(parts / "stained.png", parts / "good.png", map_only=True)
-    same(assistant.inspect(parts / "stained.png", bank, map_only=True), expected)
-    other = build_assistant(words=False)
-    with torch.no_grad():
-        next(other.encoder.parameters()).add_(0.5)
-    for use in (
-        lambda: other.inspect(parts / "good.png", bank, map_only=True),
-        lambda: other.remember(parts / "good.png", bank=bank),
-    ):
-        with pytest.raises(ConfigError, match="another encoder"):
-            use()
-
-
-def test_a_broken_reference_leaves_the_bank_as_it_was(assistant, parts, tmp_path) -> None:
-    bank = assistant.remember(parts / "good.png")
-    (tmp_path / "broken.png").write_bytes(b"no photo")
-    with pytest.raises(ImageError):
-        assistant.remember([parts / "other.png", tmp_path / "broken.png"], bank=bank)
-    assert bank.names == (str(parts / "good.png"),)
-
-
-def test_a_single_photo_is_a_batch_of_one(assistant, parts) -> None:
-    path = parts / "stained.png"
-    for single in (str(path), np.asarray(Image.open(path).convert("RGB"))):
-        assert len(list(assistant.inspect_batch(single, path, map_only=True))) == 1
-        assert len(assistant.encode(single)) == 1
