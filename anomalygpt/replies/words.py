@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 
-from simulation.dialogues.english.answers import ANSWERS, WORDS
+from simulation.dialogues.english.answers import ANSWERS
+from simulation.dialogues.english.phrases import WORDS
 from simulation.dialogues.english.questions import QUESTIONS, TOPICS
 
 _REPLACED = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulation.anomaly import PLACES
 from simulation.dialogues import Facts
-from simulation.dialogues.english.answers import WORDS
+from simulation.dialogues.english.phrases import WORDS
 from simulation.dialogues.english.questions import QUESTIONS, TOPICS
 from simulation.dialogues.english.wording import pick, say, sentence_case
 

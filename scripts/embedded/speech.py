@@ -15,7 +15,7 @@ import numpy as np
 
 from embedded.notation import facts_of_words
 from simulation.dialogues import Facts, inspection_dialogue
-from simulation.dialogues.english.answers import WORDS
+from simulation.dialogues.english.phrases import WORDS
 from simulation.dialogues.english.questions import QUESTIONS
 from simulation.dialogues.english.wording import as_typed, pick, say, sentence_case, with_article
 from simulation.dialogues.inspection import MOST_TURNS

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulation.dialogues import situations
-from simulation.dialogues.english.answers import ANSWERS, WORDS
+from simulation.dialogues.english.answers import ANSWERS
+from simulation.dialogues.english.phrases import WORDS
 from simulation.dialogues.english.questions import FIRST_OPENINGS, LATER_OPENINGS, QUESTIONS
 from simulation.dialogues.english.wording import (
     as_typed,

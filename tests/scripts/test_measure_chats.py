@@ -21,7 +21,7 @@ from chats.photos import make_case
 from embedded import speech
 from simulation.anomaly import PLACES
 from simulation.dialogues import facts_of
-from simulation.dialogues.english.answers import WORDS
+from simulation.dialogues.english.phrases import WORDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

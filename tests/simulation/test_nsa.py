@@ -9,17 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulation import BLENDS, Blend, SimulationProfile, paste_patch, profile_for
-from simulation.nsa import (
-    blended,
-    destination,
-    patch_outline,
-    patch_size,
-    resized,
-    scar_size,
-    strengthened,
-    turned,
-    visibility,
-)
+from simulation.blending import blended, strengthened, visibility
+from simulation.patches import destination, patch_outline, patch_size, resized, scar_size, turned
 
 PROFILE = SimulationProfile()
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import LlamaForCausalLM
 
 from anomalygpt.language.language_model import LanguageModel
-from embedded import language
-from embedded.language import (
-    MICRO_TOKENS,
-    Batches,
-    Trainer,
-    add_arguments,
-    check,
-    drawn_words,
-    rate,
-    run,
+from embedded import corpus, language_checks
+from embedded.corpus import Corpus
+from embedded.language import add_arguments, run
+from embedded.language_batches import MICRO_TOKENS, Batches, drawn_words
+from embedded.language_checks import check
+from embedded.language_trainer import Trainer, rate
+from embedded.notation import (
+    CLEAN,
+    EXTRA_ROWS,
+    facts_of_words,
+    is_placed,
+    placed_word,
+    random_words,
+    settled,
 )
-from embedded.notation import CLEAN, EXTRA_ROWS, facts_of_words, is_placed, random_words, settled
 from embedded.speech import dialogue, is_chatter
 from simulation.dialogues.english.questions import QUESTIONS
 from simulation.dialogues.english.reading import count_in, places_in
@@ -60,8 +65,8 @@ def options_for(texts: Path, output: Path, *more: str) -> argparse.Namespace:
 def trained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     before, output = torch.get_num_threads(), tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(language, "CHECKED", 4)
-        patch.setattr(language, "TOKENIZER_DIALOGUES", 300)
+        patch.setattr(language_checks, "CHECKED", 4)
+        patch.setattr(corpus, "TOKENIZER_DIALOGUES", 300)
         assert run(options_for(texts, output)) == 0
     torch.set_num_threads(before)
     return output
@@ -73,8 +78,8 @@ def reader(trained: Path) -> LanguageModel:
 
 
 def batches_of(reader: LanguageModel, seed: int = 0) -> Batches:
-    corpus = language.Corpus(np.arange(3, 600, dtype=np.uint16), CHATTER)
-    return Batches(reader, corpus, pieces=PIECES, tokens=3000, steps=20, seed=seed)
+    read = Corpus(np.arange(3, 600, dtype=np.uint16), CHATTER)
+    return Batches(reader, read, pieces=PIECES, tokens=3000, steps=20, seed=seed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +104,7 @@ def test_dialogues_agree_with_the_words(seed: int) -> None:
 
 def test_dialogues_decline_and_do_not_guess() -> None:
     generator = np.random.default_rng(0)
-    words = (language.placed_word(1, 3), *(CLEAN,) * 8)
+    words = (placed_word(1, 3), *(CLEAN,) * 8)
     talks = [dialogue(words, generator, CHATTER) for _ in range(400)]
     turns = [turn for talk in talks for turn in talk]
 
@@ -174,10 +179,10 @@ def test_batches_depend_on_seed_and_step_alone(reader: LanguageModel) -> None:
 def test_the_loss_covers_targets_alone(reader: LanguageModel) -> None:
     batches = batches_of(reader)
     micro = next(micro for micro in batches(0) if micro.prompts is not None)
-    model = language.LlamaForCausalLM(reader.model.config)
+    model = LlamaForCausalLM(reader.model.config)
     trainer = Trainer(LanguageModel(model, reader.tokenizer, reader.template), batches, "float32")
 
-    plain = language.replace(micro, prompts=None)
+    plain = replace(micro, prompts=None)
     with torch.no_grad():
         labels = micro.ids.masked_fill(~micro.targets, -100)
         expected = model(input_ids=micro.ids, labels=labels).loss * micro.targets.sum()
@@ -199,8 +204,8 @@ def test_a_run_leaves_a_model_a_log_and_checks(trained: Path, reader: LanguageMo
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     texts: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(language, "CHECKED", 2)
-    monkeypatch.setattr(language, "TOKENIZER_DIALOGUES", 300)
+    monkeypatch.setattr(language_checks, "CHECKED", 2)
+    monkeypatch.setattr(corpus, "TOKENIZER_DIALOGUES", 300)
     threads, advance = torch.get_num_threads(), Trainer.advance
 
     def stopped_at_two(trainer: Trainer) -> dict[str, float]:
