@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD
+from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD, TemplateName
 from anomalygpt.errors import ConfigError
 from decoder.config import DecoderConfig
 from prompt_learner.config import PromptLearnerConfig
@@ -92,13 +92,14 @@ class LanguageModelConfig:
             description; and what it says freely is shown only where the result bears it out.
     """
 
-    template: Literal["vicuna_v0", "chat"] = "vicuna_v0"
+    template: TemplateName = "vicuna_v0"
     adapter: bool = False
     narrow: bool = False
 
     def __post_init__(self) -> None:
-        if self.template not in ("vicuna_v0", "chat"):
-            raise ConfigError(f"template is 'vicuna_v0' or 'chat', got {self.template!r}")
+        if self.template not in get_args(TemplateName):
+            names = " or ".join(map(repr, get_args(TemplateName)))
+            raise ConfigError(f"template is {names}, got {self.template!r}")
         if type(self.narrow) is not bool:
             raise ConfigError(f"narrow is true or false, got {self.narrow!r}")
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 IMAGEBIND_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGEBIND_STD = (0.26862954, 0.26130258, 0.27577711)
+
+# How a dialogue is written for a language model: as published, or by its tokenizer's own template.
+TemplateName = Literal["vicuna_v0", "chat"]
 
 ANOMALY_QUESTION = "Is there any anomaly in the image?"
 

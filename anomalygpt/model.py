@@ -122,7 +122,7 @@ class AnomalyGPT(nn.Module):
         """An assistant of an image encoder alone: it draws maps against references, mute.
 
         Args:
-            name: "imagebind_huge", "clip/ViT-B-16" or a timm name.
+            name: such as "imagebind_huge" or a timm name, see `encoders.encoder_config`.
             weights: a weight file; None fetches them by name where that is possible.
             options: input_size, mean, std, stages, resize, or arguments of the architecture.
             formulation: how distances become a map, see `DecoderConfig`.

@@ -42,13 +42,13 @@ def run(options: argparse.Namespace) -> int:
     print(f"report: {options.output / REPORT}")
     if results["left_out"]:
         say(
-            f"anomalygpt: {len(results['left_out'])} photos left out that the model or the "
+            f"{len(results['left_out'])} photos left out that the model or the "
             "references know; the report names them",
         )
     for line in results.get("notes", ()):  # older results have none
-        say(f"anomalygpt: {line}")
+        say(f"{line}")
     for each in results["skipped"]:
-        say(f"anomalygpt: skipped: {each['reason']}")
+        say(f"skipped: {each['reason']}")
     return SOME_FAILED if results["skipped"] else OK
 
 

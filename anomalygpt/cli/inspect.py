@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
         if isinstance(inspection, ImageError):
             failed += 1
-            say(f"anomalygpt: skipped: {inspection}")
+            say(f"skipped: {inspection}")
             continue
         if options.save_overlay:
             picture = overlay(load_image(path, depth), inspection)
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
         tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
     if failed and len(paths) > 1:
-        say(f"anomalygpt: {failed} of {len(paths)} photos could not be inspected")
+        say(f"{failed} of {len(paths)} photos could not be inspected")
     if failed == len(paths):
         return ERROR
     return SOME_FAILED if failed else OK
@@ -68,7 +68,7 @@ def _listed(sources: Sequence[str]) -> list[Path]:
 
     listing = find_images(sources) if sources else Listing()
     if note := listing.note():
-        say(f"anomalygpt: {note}")
+        say(f"{note}")
     return listing.photos
 
 

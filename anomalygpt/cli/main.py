@@ -24,7 +24,15 @@ from anomalygpt.version import __version__
 
 # Each is a module beside this one; the list of commands has their order.
 COMMANDS = (
-    *("inspect", "chat", "demo", "convert", "simulate", "data", "train", "evaluate", "doctor"),
+    "inspect",
+    "chat",
+    "demo",
+    "convert",
+    "simulate",
+    "data",
+    "train",
+    "evaluate",
+    "doctor",
 )
 
 

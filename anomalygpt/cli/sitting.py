@@ -119,8 +119,7 @@ class Sitting:
         self._inputs += [photo, *references]
         if len(pages := pages_of(photo)[0]) > 1:
             say(
-                f"anomalygpt: the first of {len(pages)} photos in {shown(photo)}; the next is "
-                f"{shown(pages[1])}"
+                f"the first of {len(pages)} photos in {shown(photo)}; the next is {shown(pages[1])}"
             )
 
     def _begin(self, photo: Path, bank: MemoryBank) -> Chat:
@@ -304,4 +303,4 @@ def _write(path: Path, text: str) -> None:
 
 
 def _report(error: Exception, advice: str = "") -> None:
-    say(f"anomalygpt: {plain(' '.join(str(error).split()))}{advice}")
+    say(f"{plain(' '.join(str(error).split()))}{advice}")

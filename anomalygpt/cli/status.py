@@ -6,12 +6,15 @@ import sys
 
 from tqdm import tqdm
 
-OK, SOME_FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
+OK = 0  # all was done; what was left out by rule is told, and counts as done
+SOME_FAILED = 1  # some could not be done, and is named; the rest was
+ERROR = 2  # nothing could be done
+INTERRUPTED = 130  # Ctrl-C; what was written so far is whole
 
 
 def say(message: str) -> None:
-    """A line on stderr, also while a bar is drawn."""
-    tqdm.write(message, sys.stderr)
+    """A line on stderr that begins with the program's name, also while a bar is drawn."""
+    tqdm.write(f"anomalygpt: {message}", sys.stderr)
 
 
 def plain(text: str, *, keep_lines: bool = False) -> str:

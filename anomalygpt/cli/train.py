@@ -7,10 +7,11 @@ import dataclasses
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from anomalygpt.cli.shared import parse_options
 from anomalygpt.cli.status import INTERRUPTED, OK
+from anomalygpt.constants import TemplateName
 from anomalygpt.errors import ConfigError
 from anomalygpt.training.arguments import TrainingArguments
 
@@ -22,7 +23,7 @@ _START: dict[str, tuple[Any, str, str]] = {
     "encoder": (str, "NAME", "start a new assistant on this image encoder instead"),
     "encoder_weights": (str, "FILE", "its weight file"),
     "language_model": (str, "DIR", "the new assistant's language model, Hugging Face format"),
-    "template": (str, "NAME", "how dialogues are written: vicuna_v0 or chat"),
+    "template": (str, "NAME", f"how dialogues are written: {' or '.join(get_args(TemplateName))}"),
     "text_width": (int, "N", "width of learned states, for encoders without a text tower"),
     "prompt_channels": (int, "N", "five channel counts of a new map network"),
 }

@@ -34,22 +34,53 @@ _MOST_NAMED = 6
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout: what people call it, what it takes to be one, and what reads it."""
+    """A layout of a data set.
+
+    Attributes:
+        title: what people call it.
+        needs: what it takes to be one, in words.
+        fits: whether a folder is one, by a look at its names.
+        read: its samples; None where they are no photos of parts.
+    """
 
     title: str
     needs: str
+    fits: Callable[[Path], bool]
     read: Reader | None
 
 
+def _is_mvtec(root: Path) -> bool:
+    trees = category_folders(root)
+    return bool(trees) and not all(is_loco(folder) for folder in trees)
+
+
+def _is_loco(root: Path) -> bool:
+    trees = category_folders(root)
+    return bool(trees) and all(is_loco(folder) for folder in trees)
+
+
+def _never(root: Path) -> bool:
+    return False  # only where somebody says so
+
+
 LAYOUTS = {
-    "mvtec": Layout("MVTec AD", "CATEGORY/train/good", read_trees),
-    "visa": Layout("VisA", TABLE.as_posix(), read_visa),
-    "loco": Layout("MVTec LOCO", "CATEGORY/validation/good", read_trees),
-    "crackforest": Layout("CrackForest", "image/ and groundTruth/*.mat", read_crackforest),
-    "folder": Layout("plain folders", "good/ and bad/", read_folder),
-    "good": Layout("photos of good parts", "photos alone, if somebody says so", read_good),
-    "pairs": Layout("pairs", "query/ and reference/", read_pairs),
-    "instructions": Layout("PandaGPT instruction data", JSON_NAME, None),
+    "mvtec": Layout("MVTec AD", "CATEGORY/train/good", _is_mvtec, read_trees),
+    "visa": Layout("VisA", TABLE.as_posix(), lambda root: is_file(root / TABLE), read_visa),
+    "loco": Layout("MVTec LOCO", "CATEGORY/validation/good", _is_loco, read_trees),
+    "crackforest": Layout(
+        "CrackForest", "image/ and groundTruth/*.mat", is_crackforest, read_crackforest
+    ),
+    "folder": Layout(
+        "plain folders",
+        "good/ and bad/",
+        lambda root: has_named_folders(root) or is_called_good(root),
+        read_folder,
+    ),
+    "good": Layout("photos of good parts", "photos alone, if somebody says so", _never, read_good),
+    "pairs": Layout("pairs", "query/ and reference/", is_pairs, read_pairs),
+    "instructions": Layout(
+        "PandaGPT instruction data", JSON_NAME, lambda root: find_json(root) is not None, None
+    ),
 }
 
 
@@ -152,17 +183,7 @@ def find_layout(root: Path, layout: str = "auto") -> str:
 
 
 def _fitting(root: Path) -> list[str]:
-    trees = category_folders(root)
-    signs = {
-        "loco": bool(trees) and all(is_loco(folder) for folder in trees),
-        "mvtec": bool(trees) and not all(is_loco(folder) for folder in trees),
-        "visa": is_file(root / TABLE),
-        "crackforest": is_crackforest(root),
-        "pairs": is_pairs(root),
-        "folder": has_named_folders(root) or is_called_good(root),
-        "instructions": find_json(root) is not None,
-    }
-    return [name for name, fits in signs.items() if fits]
+    return [name for name, layout in LAYOUTS.items() if layout.fits(root)]
 
 
 def _just_photos(root: Path) -> bool:

@@ -58,7 +58,7 @@ class InspectionData:
 
     Attributes:
         root: its folder.
-        layout: "mvtec", "visa", "loco", "crackforest", "folder" or "pairs".
+        layout: one of `constants.LAYOUT_NAMES`.
         samples: all photos, by category and split, in the order of their names.
         left_out: what does not fit the layout.
     """

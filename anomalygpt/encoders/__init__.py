@@ -10,17 +10,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from anomalygpt.checkpoints import load_module, resolve
-from anomalygpt.checkpoints.published import IMAGEBIND_HUGE, imagebind_skip
-from anomalygpt.config import EncoderConfig
-from anomalygpt.encoders.base import Grid, ImageEncoder, ImageFeatures, TextEncoder
-from anomalygpt.encoders.imagebind import ImageBindEncoder
-from anomalygpt.errors import SourceError
+from anomalygpt.checkpoints import resolve
+from anomalygpt.config import EncoderConfig, EncoderKind
+from anomalygpt.encoders.base import Family, Grid, ImageEncoder, ImageFeatures, TextEncoder
 
 __all__ = [
     "Grid",
@@ -34,30 +32,26 @@ __all__ = [
 ]
 
 
+# The module of each family: what it must offer is `Family`.
+FAMILIES: dict[EncoderKind, str] = {
+    "imagebind": "anomalygpt.encoders.imagebind",
+    "timm": "anomalygpt.encoders.timm_backbone",
+    "clip": "anomalygpt.encoders.clip",
+    "compact": "anomalygpt.encoders.compact",
+}
+
+
 def build_encoder(config: EncoderConfig) -> nn.Module:
     """The network of a configuration, with untrained weights."""
-    if config.kind == "imagebind":
-        return ImageBindEncoder(config)
-    if config.kind == "clip":
-        from anomalygpt.encoders.clip import ClipEncoder
-
-        return ClipEncoder(config)
-    if config.kind == "compact":
-        from anomalygpt.encoders.compact import CompactEncoder
-
-        return CompactEncoder(config)
-    from anomalygpt.encoders.timm_backbone import TimmEncoder
-
-    encoder = TimmEncoder(config)
-    encoder.set_input_size()
-    return encoder
+    return _family(config.kind).built(config)
 
 
 def encoder_config(name: str, options: Mapping[str, Any] | None = None) -> EncoderConfig:
     """The configuration of an encoder as a person names it.
 
     Args:
-        name: "imagebind_huge", "clip/ViT-B-16", or a timm name with or without "timm/".
+        name: "imagebind_huge", a family such as "compact", a family and a name in it such as
+            "clip/ViT-B-16", or a timm name with or without "timm/".
         options: fields of `EncoderConfig` (input_size, mean, std, stages, resize); anything else
             goes to the architecture.
 
@@ -74,15 +68,8 @@ def encoder_config(name: str, options: Mapping[str, Any] | None = None) -> Encod
         changes["stages"] = (changes["stages"],)
     if given:
         changes["options"] = given
-    if name == "imagebind_huge":
-        return EncoderConfig("imagebind", name, **{"stages": IMAGEBIND_HUGE.stages, **changes})
-    if name.startswith("clip/"):
-        from anomalygpt.encoders.clip import clip_config
-
-        return clip_config(name.removeprefix("clip/"), **changes)
-    from anomalygpt.encoders.timm_backbone import native_config
-
-    return native_config(name.removeprefix("timm/"), **changes)
+    kind, own_name = _named(name)
+    return _family(kind).configured(own_name, **changes)
 
 
 def open_encoder(
@@ -104,23 +91,11 @@ def open_encoder(
     """
     name, _, tag = name.partition(":") if name.startswith("clip/") else (name, "", "")
     config = encoder_config(name, options)
-    if weights is not None:
-        return _with_file(config, resolve(weights, kind="file", what=f"{config.name}'s weights"))
-    if config.kind == "imagebind":
-        raise SourceError(
-            "imagebind_huge needs its weights: pass imagebind_huge.pth with --encoder-weights FILE"
-        )
-    if config.kind == "clip":
-        from anomalygpt.encoders.clip import ClipEncoder
-
-        if not tag:
-            raise SourceError(
-                f"{name} needs weights: name them as {name}:TAG, or pass --encoder-weights FILE"
-            )
-        return ClipEncoder(config, pretrained=tag).eval()
-    from anomalygpt.encoders.timm_backbone import TimmEncoder
-
-    return TimmEncoder.from_hub(config).eval()
+    family = _family(config.kind)
+    if weights is None:
+        return family.fetched(config, tag).eval()
+    file = resolve(weights, kind="file", what=f"{config.name}'s weights")
+    return family.from_file(config, file).eval()
 
 
 def encoder_mark(encoder: nn.Module) -> str:
@@ -137,16 +112,15 @@ def encoder_mark(encoder: nn.Module) -> str:
     return mark.hexdigest()[:16]
 
 
-def _with_file(config: EncoderConfig, weights: Path) -> nn.Module:
-    if config.kind == "imagebind":
-        encoder: Any = ImageBindEncoder(config)
-        load_module(encoder, weights, skip=imagebind_skip)
-    elif config.kind == "clip":
-        encoder = build_encoder(config)
-        encoder.load_weights(weights)
-    else:
-        from anomalygpt.encoders.timm_backbone import TimmEncoder
+def _family(kind: EncoderKind) -> Family:
+    family: Any = import_module(FAMILIES[kind])  # what nobody asks for is not loaded
+    return family
 
-        encoder = TimmEncoder(config)
-        encoder.load_weights(weights)
-    return encoder.eval()
+
+def _named(name: str) -> tuple[EncoderKind, str]:
+    """The family of a name as people type it, and the name within it."""
+    prefix, slash, rest = name.partition("/")
+    for kind in FAMILIES:
+        if kind == prefix:
+            return kind, rest if slash else name
+    return ("imagebind" if name == "imagebind_huge" else "timm"), name

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anomalygpt.config import EncoderConfig
 
@@ -48,7 +49,13 @@ class ImageFeatures:
 
 
 class ImageEncoder(Protocol):
-    """A frozen network from pixels to `ImageFeatures`."""
+    """A frozen network from pixels to `ImageFeatures`.
+
+    It has at least one parameter, by which its device and number format are known. Whatever
+    decides its features is a parameter or stands in `config`, or two encoders would have the same
+    mark. `config` holds the stages that are really read; what it cannot do is refused with a
+    `ConfigError` when it is made.
+    """
 
     config: EncoderConfig
     embedding_width: int
@@ -67,4 +74,44 @@ class TextEncoder(Protocol):
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """(N, text_width), scaled as the tower delivers it."""
+        ...
+
+
+class Family(Protocol):
+    """What the module of a family of encoders offers."""
+
+    def configured(self, name: str, **changes: Any) -> EncoderConfig:
+        """The configuration of an architecture, with its own size, mean, std and stages.
+
+        Args:
+            name: within the family.
+            changes: fields of `EncoderConfig` to set otherwise.
+
+        Raises:
+            ConfigError: an unknown name, or a value out of range.
+        """
+        ...
+
+    def built(self, config: EncoderConfig) -> nn.Module:
+        """An `ImageEncoder` with untrained weights, to be filled from a saved state."""
+        ...
+
+    def from_file(self, config: EncoderConfig, weights: Path) -> nn.Module:
+        """One with the weights of a file as its makers publish it.
+
+        Raises:
+            CheckpointError: the file belongs to something else, or is damaged.
+        """
+        ...
+
+    def fetched(self, config: EncoderConfig, tag: str) -> nn.Module:
+        """One with weights that are fetched by name.
+
+        Args:
+            config: of the encoder.
+            tag: which weights, where there are several; "" where none was named.
+
+        Raises:
+            SourceError: there are none, or they cannot be fetched.
+        """
         ...

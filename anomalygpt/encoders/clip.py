@@ -15,7 +15,7 @@ from anomalygpt.checkpoints import LoadReport, load_module
 from anomalygpt.checkpoints.hub import fetching_error, soon_offline
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders.base import ImageFeatures
-from anomalygpt.errors import ConfigError, MissingExtraError
+from anomalygpt.errors import ConfigError, MissingExtraError, SourceError
 
 
 def _open_clip() -> Any:
@@ -81,24 +81,6 @@ class ClipEncoder(nn.Module):
         return self.model.encode_text(self._tokenizer(list(texts)).to(device), normalize=True)
 
 
-def clip_config(name: str, **changes: Any) -> EncoderConfig:
-    """The configuration that open_clip records for an architecture.
-
-    Args:
-        name: open_clip's name, such as "ViT-B-16".
-        changes: fields of `EncoderConfig` to set otherwise.
-    """
-    library = _open_clip()
-    recorded = library.get_model_config(name) or {}
-    size = recorded.get("vision_cfg", {}).get("image_size", 224)
-    own = {
-        "input_size": size,
-        "mean": library.OPENAI_DATASET_MEAN,
-        "std": library.OPENAI_DATASET_STD,
-    }
-    return EncoderConfig(kind="clip", name=name, **{**own, **changes})
-
-
 def _create(library: Any, config: EncoderConfig, pretrained: str | None) -> Any:
     options = {"force_image_size": config.input_size, **config.options}
     try:
@@ -116,3 +98,50 @@ def _create(library: Any, config: EncoderConfig, pretrained: str | None) -> Any:
 
 def _quarters(depth: int) -> tuple[int, ...]:
     return tuple(sorted({max(0, round(depth * share / 4) - 1) for share in (1, 2, 3, 4)}))
+
+
+# --- the family, see `encoders.base.Family` -------------------------------------------------------
+
+
+def configured(name: str, **changes: Any) -> EncoderConfig:
+    """The configuration that open_clip records for an architecture.
+
+    Args:
+        name: open_clip's name, such as "ViT-B-16".
+        changes: fields of `EncoderConfig` to set otherwise.
+    """
+    library = _open_clip()
+    recorded = library.get_model_config(name) or {}
+    size = recorded.get("vision_cfg", {}).get("image_size", 224)
+    own = {
+        "input_size": size,
+        "mean": library.OPENAI_DATASET_MEAN,
+        "std": library.OPENAI_DATASET_STD,
+    }
+    return EncoderConfig(kind="clip", name=name, **{**own, **changes})
+
+
+def built(config: EncoderConfig) -> nn.Module:
+    """The network with untrained weights."""
+    return ClipEncoder(config)
+
+
+def from_file(config: EncoderConfig, weights: Path) -> nn.Module:
+    """One with the weights of a file that OpenAI or open_clip published."""
+    encoder = ClipEncoder(config)
+    encoder.load_weights(weights)
+    return encoder
+
+
+def fetched(config: EncoderConfig, tag: str) -> nn.Module:
+    """One with the weights that open_clip knows by a tag.
+
+    Raises:
+        SourceError: no tag was named, or they cannot be fetched.
+    """
+    if not tag:
+        name = f"clip/{config.name}"
+        raise SourceError(
+            f"{name} needs weights: name them as {name}:TAG, or pass --encoder-weights FILE"
+        )
+    return ClipEncoder(config, pretrained=tag)

@@ -8,6 +8,7 @@ part, and far from damage.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -16,9 +17,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from anomalygpt.checkpoints import load_module
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders.base import ImageFeatures
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, SourceError
 
 NAME = "compact"
 INPUT_SIZE = 256
@@ -117,3 +119,41 @@ def _on_grid(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     planes = rearrange(tokens, "b h w c -> b c h w")
     planes = F.interpolate(planes, size=grid, mode="bilinear", align_corners=False)
     return rearrange(planes, "b c h w -> b (h w) c")
+
+
+# --- the family, see `encoders.base.Family` -------------------------------------------------------
+
+
+def configured(name: str, **changes: Any) -> EncoderConfig:
+    """The configuration of the embedded encoder; it is the only one.
+
+    Raises:
+        ConfigError: another name.
+    """
+    if name != NAME:
+        raise ConfigError(f"there is one compact encoder, called {NAME!r}; got {name!r}")
+    options = changes.pop("options", {})
+    return compact_config(options={"width": WIDTH, **options}, **changes)
+
+
+def built(config: EncoderConfig) -> nn.Module:
+    """The network with untrained weights."""
+    return CompactEncoder(config)
+
+
+def from_file(config: EncoderConfig, weights: Path) -> nn.Module:
+    """One with the weights of a file such as the embedded model's encoder.safetensors."""
+    encoder = CompactEncoder(config)
+    load_module(encoder, weights)
+    return encoder
+
+
+def fetched(config: EncoderConfig, tag: str) -> nn.Module:
+    """
+    Raises:
+        SourceError: always; nobody offers these weights by name.
+    """
+    raise SourceError(
+        "the compact encoder comes with the model `embedded`; pass a file of its weights with "
+        "--encoder-weights FILE"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +16,16 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from anomalygpt.checkpoints.published import CONTEXT_LENGTH, VOCABULARY
+from anomalygpt.checkpoints import load_module
+from anomalygpt.checkpoints.published import (
+    CONTEXT_LENGTH,
+    IMAGEBIND_HUGE,
+    VOCABULARY,
+    imagebind_skip,
+)
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders.base import ImageFeatures
-from anomalygpt.errors import ConfigError, MissingExtraError
+from anomalygpt.errors import ConfigError, MissingExtraError, SourceError
 
 LAYER_NORM_EPS = 1e-6
 MAX_LOGIT_SCALE = 100.0
@@ -222,3 +229,33 @@ def tokenize(texts: Sequence[str]) -> Tensor:
             "run: pip install 'anomalygpt[clip]'"
         ) from None
     return SimpleTokenizer(context_length=CONTEXT_LENGTH)(list(texts))
+
+
+# --- the family, see `encoders.base.Family` -------------------------------------------------------
+
+
+def configured(name: str, **changes: Any) -> EncoderConfig:
+    """The published configuration."""
+    return EncoderConfig("imagebind", name, **{"stages": IMAGEBIND_HUGE.stages, **changes})
+
+
+def built(config: EncoderConfig) -> nn.Module:
+    """The network with untrained weights."""
+    return ImageBindEncoder(config)
+
+
+def from_file(config: EncoderConfig, weights: Path) -> nn.Module:
+    """One with the weights of imagebind_huge.pth; sound, depth and motion are left out."""
+    encoder = ImageBindEncoder(config)
+    load_module(encoder, weights, skip=imagebind_skip)
+    return encoder
+
+
+def fetched(config: EncoderConfig, tag: str) -> nn.Module:
+    """
+    Raises:
+        SourceError: always; nobody offers these weights by name.
+    """
+    raise SourceError(
+        "imagebind_huge needs its weights: pass imagebind_huge.pth with --encoder-weights FILE"
+    )

@@ -149,27 +149,6 @@ def _create(config: EncoderConfig) -> Any:
     return model
 
 
-def native_config(name: str, **changes: object) -> EncoderConfig:
-    """The configuration that timm records for an architecture: its size, mean and std.
-
-    Args:
-        name: timm's name.
-        changes: fields of `EncoderConfig` to set otherwise.
-
-    Raises:
-        ConfigError: timm knows the architecture, but no weights of this tag.
-    """
-    try:
-        recorded = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
-    except RuntimeError:
-        tags = timm.list_pretrained(f"{name.split('.')[0]}.*")[:5]
-        raise ConfigError(f"timm has no weights {name!r}; it has {', '.join(tags)}") from None
-    own = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "input_size": 224}
-    if recorded is not None:
-        own |= {"mean": recorded.mean, "std": recorded.std, "input_size": recorded.input_size[-1]}
-    return EncoderConfig(kind="timm", name=name, **{**own, **changes})  # type: ignore[arg-type]
-
-
 def default_stages(backbone: Any) -> tuple[int, ...]:
     """Stages to read when nobody chose: middle blocks, or the levels at strides 8 and 16.
 
@@ -217,3 +196,46 @@ def _joined(levels: Sequence[Tensor]) -> Tensor:
             level = F.interpolate(level, size=size, mode="bilinear", align_corners=False)
         parts.append(F.normalize(level, dim=1) * (FINE_WEIGHT if fine else 1.0))
     return torch.cat(parts, dim=1)
+
+
+# --- the family, see `encoders.base.Family` -------------------------------------------------------
+
+
+def configured(name: str, **changes: object) -> EncoderConfig:
+    """The configuration that timm records for an architecture: its size, mean and std.
+
+    Args:
+        name: timm's name.
+        changes: fields of `EncoderConfig` to set otherwise.
+
+    Raises:
+        ConfigError: timm knows the architecture, but no weights of this tag.
+    """
+    try:
+        recorded = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
+    except RuntimeError:
+        tags = timm.list_pretrained(f"{name.split('.')[0]}.*")[:5]
+        raise ConfigError(f"timm has no weights {name!r}; it has {', '.join(tags)}") from None
+    own = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "input_size": 224}
+    if recorded is not None:
+        own |= {"mean": recorded.mean, "std": recorded.std, "input_size": recorded.input_size[-1]}
+    return EncoderConfig(kind="timm", name=name, **{**own, **changes})  # type: ignore[arg-type]
+
+
+def built(config: EncoderConfig) -> nn.Module:
+    """The network with untrained weights, for its input size."""
+    encoder = TimmEncoder(config)
+    encoder.set_input_size()
+    return encoder
+
+
+def from_file(config: EncoderConfig, weights: Path) -> nn.Module:
+    """One with the weights of a file in timm's names."""
+    encoder = TimmEncoder(config)
+    encoder.load_weights(weights)
+    return encoder
+
+
+def fetched(config: EncoderConfig, tag: str) -> nn.Module:
+    """One with the weights that timm knows by its name."""
+    return TimmEncoder.from_hub(config)

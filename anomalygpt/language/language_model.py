@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from anomalygpt.constants import TemplateName
 from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.errors import CheckpointError, ConfigError
 from anomalygpt.files import share_with_readers
@@ -60,7 +61,7 @@ class LanguageModel:
         cls,
         source: str | Path,
         *,
-        template: Literal["vicuna_v0", "chat"] | DialogueTemplate = "vicuna_v0",
+        template: TemplateName | DialogueTemplate = "vicuna_v0",
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         quantization: Quantization | None = None,
@@ -308,4 +309,5 @@ def _resolve_template(template: str | DialogueTemplate, tokenizer: Any) -> Dialo
         return VICUNA_V0
     if template == "chat":
         return chat_template(tokenizer)
-    raise ConfigError(f"template is 'vicuna_v0' or 'chat', got {template!r}")
+    names = " or ".join(map(repr, get_args(TemplateName)))
+    raise ConfigError(f"template is {names}, got {template!r}")

@@ -7,8 +7,9 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from anomalygpt.constants import TemplateName
 from anomalygpt.errors import ConfigError
 from anomalygpt.images import check_bit_depth
 
@@ -21,7 +22,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "ablation": ("none", "no-decoder", "no-prompt-learner", "lora", "decoder-only"),
     "dialogues": ("published", "rich", "mixed"),
     "mixed_precision": ("no", "fp16", "bf16"),
-    "template": ("vicuna_v0", "chat"),
+    "template": get_args(TemplateName),
 }
 
 
@@ -93,7 +94,7 @@ class TrainingArguments:
     encoder_weights: str | None = None
     encoder_options: dict[str, Any] = field(default_factory=dict)
     language_model: str | None = None
-    template: str = "vicuna_v0"
+    template: TemplateName = "vicuna_v0"
     text_width: int = 256
     prompt_channels: tuple[int, ...] = (4, 16, 32, 64, 128)
     ablation: Ablation = "none"

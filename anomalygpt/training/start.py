@@ -148,10 +148,10 @@ def _new_assistant(arguments: TrainingArguments, device: torch.device) -> Anomal
     assert arguments.language_model is not None
     language_model = LanguageModel.from_pretrained(
         arguments.language_model,
-        template=arguments.template,  # type: ignore[arg-type]
+        template=arguments.template,
         device=device,
     )
-    config = replace(config, language_model=LanguageModelConfig(arguments.template))  # type: ignore[arg-type]
+    config = replace(config, language_model=LanguageModelConfig(arguments.template))
     projection = nn.Linear(encoder.embedding_width, language_model.width)  # type: ignore[arg-type]
     return AnomalyGPT(
         config, encoder, decoder, projection=projection, language_model=language_model, name=name

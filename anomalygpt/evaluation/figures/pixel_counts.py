@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
-from anomalygpt.evaluation.figures.figures import Figures
+from anomalygpt.evaluation.figures.figures import PIXEL_FIGURES, Figures
 from anomalygpt.evaluation.figures.image_figures import best_f1
 
 BINS = 2**18
@@ -30,7 +30,6 @@ BINS = 2**18
 END, END_SHARE, OCTAVES = 2.0**-7, 0.2, 120
 
 AUPRO_LIMITS = {"aupro": 0.3, "aupro_05": 0.05}
-PIXEL_FIGURES = ("pixel_auroc", "pixel_ap", "pixel_f1_max", *AUPRO_LIMITS)
 
 _STATE = ("bins", "photos", "regions", "normal_bins", "normal", "defect_bins", "defect", "overlap")
 

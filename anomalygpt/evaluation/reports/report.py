@@ -7,11 +7,10 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from anomalygpt.evaluation.figures.figures import FIGURES
+from anomalygpt.evaluation.figures.figures import FIGURES, PIXEL_FIGURES
 from anomalygpt.evaluation.reports import report_tables
 from anomalygpt.evaluation.reports.report_tables import Table
 
-PIXEL_FIGURES = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro", "aupro_05")
 ROW_COLUMNS = (
     *("category", "shots", "seed", "map", "verdict", "photos", "photos_with_pixels"),
     *("references", "threshold"),

@@ -7,16 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomalygpt.evaluation.figures.figures import FIGURES
+from anomalygpt.evaluation.figures.figures import FIGURES, figures_of
 
-MAP_FIGURES = (
-    *("image_auroc", "image_ap", "image_f1_max"),
-    *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro", "aupro_05"),
-)
-VERDICT_FIGURES = (
-    *("accuracy", "overkill", "miss_rate", "oracle_accuracy"),
-    *("probability_auroc", "ece", "place_precision", "place_recall"),
-)
+MAP_FIGURES = figures_of("score", "pixels")
+VERDICT_FIGURES = figures_of("verdict")
 UNDEFINED = "–"
 UNDEFINED_NOTE = "–: not defined here (for example no masks)."
 PUBLISHED_NOTE = (

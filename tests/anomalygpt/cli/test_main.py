@@ -97,6 +97,7 @@ def test_help_is_quick() -> None:
 
 @pytest.mark.parametrize("command", [[], ["inspect"], ["chat"], ["convert"], ["doctor"]])
 def test_help_does_not_wait_for_torch(command: list[str]) -> None:
+    """A command imports in its `run` what brings one of these."""
     script = (
         "import sys, anomalygpt.cli\n"
         "try: anomalygpt.cli.main([*sys.argv[1:], '--help'])\n"

@@ -257,4 +257,4 @@ def test_hash_file(tmp_path: Path) -> None:
 
 
 def test_the_command_line_offers_every_layout() -> None:
-    assert set(LAYOUT_NAMES) == set(LAYOUTS)
+    assert tuple(LAYOUTS) == LAYOUT_NAMES

@@ -181,6 +181,6 @@ def test_weights_that_cannot_be_fetched_are_a_source_error(
 def test_without_open_clip_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(MissingExtraError, match=r"anomalygpt\[clip\]"):
-        clip.clip_config("ViT-B-16")
+        clip.configured("ViT-B-16")
     with pytest.raises(MissingExtraError, match=r"anomalygpt\[clip\]"):
         ClipEncoder(encoder_config("resnet10t"))

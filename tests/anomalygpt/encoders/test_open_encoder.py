@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from importlib import import_module
+from typing import Any, get_args
 
 import pytest
 import torch
 
-from anomalygpt.config import EncoderConfig
+from anomalygpt import encoders
+from anomalygpt.config import EncoderConfig, EncoderKind
 from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD
 from anomalygpt.encoders import (
     ImageFeatures,
     build_encoder,
     encoder_config,
+    encoder_mark,
+    open_encoder,
 )
-from anomalygpt.errors import ConfigError
+from anomalygpt.encoders.base import Family
+from anomalygpt.errors import ConfigError, SourceError
+from anomalygpt.presets import PRESETS
 
 
 def features(seed: int, batch: int = 3) -> ImageFeatures:
@@ -31,11 +38,13 @@ def features(seed: int, batch: int = 3) -> ImageFeatures:
         ("resnet18", "timm", "resnet18"),
         ("timm/resnet18", "timm", "resnet18"),
         ("timm/resnet18.a1_in1k", "timm", "resnet18.a1_in1k"),
+        ("compact", "compact", "compact"),
     ],
 )
 def test_names_lead_to_their_family(name: str, kind: str, own: str) -> None:
     config = encoder_config(name)
-    assert (config.kind, config.name, dict(config.options)) == (kind, own, {})
+    assert (config.kind, config.name) == (kind, own)
+    assert kind == "compact" or not config.options
 
 
 def test_imagebind_huge_is_the_published_configuration() -> None:
@@ -89,3 +98,27 @@ def test_joined_slices_are_the_whole() -> None:
     assert all(torch.equal(a, b) for a, b in zip(joined.stages, whole.stages, strict=True))
     assert joined.grid == whole.grid
     assert ImageFeatures.cat([whole]) is whole
+
+
+def test_every_family_offers_what_a_family_is() -> None:
+    """By the names of its module, in the order of its arguments."""
+    assert set(encoders.FAMILIES) == set(get_args(EncoderKind))
+    wanted = {name: part for name, part in vars(Family).items() if not name.startswith("_")}
+    for module in map(import_module, encoders.FAMILIES.values()):
+        for name, part in wanted.items():
+            ours = list(inspect.signature(getattr(module, name)).parameters)
+            assert ours == list(inspect.signature(part).parameters)[1:], f"{module.__name__}.{name}"
+
+
+def test_a_family_refuses_names_that_are_not_its_own() -> None:
+    with pytest.raises(ConfigError, match="one compact encoder"):
+        encoder_config("compact/large")
+
+
+def test_the_embedded_encoder_is_opened_by_itself() -> None:
+    weights = PRESETS["embedded"] / "encoder.safetensors"
+    alone = open_encoder("compact", weights)
+    assert not alone.training
+    assert encoder_mark(alone) != encoder_mark(build_encoder(encoder_config("compact")))
+    with pytest.raises(SourceError, match="comes with the model"):
+        open_encoder("compact")

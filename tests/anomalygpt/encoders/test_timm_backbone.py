@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from anomalygpt.encoders import TextEncoder, build_encoder, encoder_config, open_encoder
-from anomalygpt.encoders.timm_backbone import TimmEncoder, native_config
+from anomalygpt.encoders.timm_backbone import TimmEncoder, configured
 from anomalygpt.errors import CheckpointError, ConfigError, SourceError
 
 SMALL = {"depth": 4, "embed_dim": 24, "num_heads": 2}
@@ -247,12 +247,12 @@ def test_fetched_weights_are_those_of_the_file(
     assert torch.equal(found(photos).embedding, expected(photos).embedding)
 
 
-def test_native_config_is_what_timm_records() -> None:
-    config = native_config("vit_base_patch14_reg4_dinov2")
+def test_configured_is_what_timm_records() -> None:
+    config = configured("vit_base_patch14_reg4_dinov2")
     assert config.input_size == 518
     assert config.mean == (0.485, 0.456, 0.406)
-    assert native_config(VIT).mean == (0.5, 0.5, 0.5)
-    assert native_config(VIT, input_size=96).input_size == 96
+    assert configured(VIT).mean == (0.5, 0.5, 0.5)
+    assert configured(VIT, input_size=96).input_size == 96
 
 
 def test_a_built_encoder_loads_what_it_saved(tmp_path: Path) -> None:

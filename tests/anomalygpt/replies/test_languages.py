@@ -20,6 +20,10 @@ CASES = [(language, *asked) for language, questions in QUESTIONS.items()
          for asked in zip(("ok", "where", "count"), questions, strict=True)]  # fmt: skip
 
 
+def test_every_language_is_asked() -> None:
+    assert QUESTIONS.keys() == LANGUAGES.keys()
+
+
 @pytest.mark.parametrize(("language", "intent", "question"), CASES)
 def test_language_and_question_are_recognised(language: str, intent: str, question: str) -> None:
     for spelled in (question, question.lower(), question.rstrip("?？ ")):
