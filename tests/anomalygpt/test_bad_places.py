@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalygpt.images import reading as image_io
+from anomalygpt.images import reading
 from anomalygpt.results import pictures
 
 
@@ -25,7 +25,7 @@ def test_a_full_disk(inspect, parts, tmp_path, monkeypatch, option) -> None:
     def full(path: Path, mode: str = "r", *arguments, **options):
         return _FullDisk() if mode == "xb" else opened(path, mode, *arguments, **options)
 
-    monkeypatch.setattr(image_io.Path, "open", full)
+    monkeypatch.setattr(reading.Path, "open", full)
     ran = inspect(parts / "other.png", option, tmp_path / "results")
     assert ran.status == 2
     assert str(tmp_path / "results" / "other.png") in ran.error
@@ -70,7 +70,7 @@ def test_no_permission_to_write(inspect, parts, tmp_path, monkeypatch) -> None:
     def refuse(path: Path, *arguments, **options) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(image_io.Path, "mkdir", refuse)
+    monkeypatch.setattr(reading.Path, "mkdir", refuse)
     ran = inspect(parts / "other.png", "--save-overlay", tmp_path / "new")
     assert ran.status == 2
     assert str(tmp_path / "new") in ran.error

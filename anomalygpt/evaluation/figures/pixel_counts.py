@@ -135,7 +135,8 @@ class PixelCounts:
         }
         for name, limit in AUPRO_LIMITS.items():
             figures[name] = area_up_to(limit, false_positives, overlaps)
-        return figures
+        # Sums of weights may round to a little more.
+        return {name: min(1.0, figure or 0.0) for name, figure in figures.items()}
 
     def errors(self) -> Figures:
         """How far the bins can have moved each figure at most.

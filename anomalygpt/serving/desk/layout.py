@@ -1,4 +1,4 @@
-"""The parts of the page and where they stand; what they do is in `serving.page` and `talking`."""
+"""The parts of the page and where they stand; what they do is in `page` and `talking`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from anomalygpt.errors import ImageError
-from anomalygpt.images import reading as image_io
+from anomalygpt.images import reading
 from anomalygpt.images.listing import list_images
 from anomalygpt.images.preprocessing import preprocess
 from anomalygpt.images.reading import load_image
@@ -235,7 +235,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(image_io.Image, "open", refuse)
+    monkeypatch.setattr(reading.Image, "open", refuse)
     assert "no permission" in refusal(path)
 
 

@@ -16,7 +16,7 @@ from anomalygpt.errors import (
     MissingExtraError,
     SourceError,
 )
-from anomalygpt.language import loading as language_model_loading
+from anomalygpt.language import loading
 from anomalygpt.language.speaking import open_dialogue
 from tests.tiny_llama import QUESTION, load, picture
 
@@ -39,7 +39,7 @@ def test_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_, **__):
         raise OSError("We couldn't connect")
 
-    monkeypatch.setattr(language_model_loading.AutoTokenizer, "from_pretrained", offline)
+    monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", offline)
     with pytest.raises(SourceError, match=r"hub.*offline.*into the folder someone/model"):
         load("someone/model")
 
@@ -108,9 +108,9 @@ def test_cuda_without_cuda(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_quantization_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language_model_loading.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'anomalygpt\[gpu\]'"):
-        language_model_loading.quantization_config("8bit", torch.device("cuda"), torch.float16)
+        loading.quantization_config("8bit", torch.device("cuda"), torch.float16)
 
 
 def test_bfloat16_on_request(folder: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_tokenizer_that_splits_otherwise_is_noticed(
     tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As transformers before 5.3 did: every model then talked nonsense, without an error."""
-    original = language_model_loading.AutoTokenizer
+    original = loading.AutoTokenizer
 
     class ByLetters:
         @staticmethod
@@ -134,6 +134,6 @@ def test_a_tokenizer_that_splits_otherwise_is_noticed(
             monkeypatch.setattr(type(tokenizer), "tokenize", lambda _, text: list(text))
             return tokenizer
 
-    monkeypatch.setattr(language_model_loading, "AutoTokenizer", ByLetters)
+    monkeypatch.setattr(loading, "AutoTokenizer", ByLetters)
     with pytest.raises(CheckpointError, match=r"reads .*tokenizer.model wrongly; install"):
-        language_model_loading.load_tokenizer(tiny_llama_folder)
+        loading.load_tokenizer(tiny_llama_folder)
