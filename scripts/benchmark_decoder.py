@@ -103,7 +103,7 @@ def compare(size: Size, folder: Path, progress: tqdm) -> tuple[list[str], bool]:
     found: dict[str, Measurement] = {}
     for method in METHODS:
         progress.set_postfix_str(f"{size.references} references, {method}")
-        if method == "ours" or size.published_bytes < MEMORY_SHARE * _free_memory():
+        if method == "ours" or size.published_bytes < MEMORY_SHARE * free_memory():
             found[method] = _in_own_process(method, size, folder)
         progress.update()
     ours, published = found["ours"], found.get("published")
@@ -209,7 +209,7 @@ def _status(field: str) -> int:
     return 0
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Bytes that this machine, or the control group that we run in, can still give."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

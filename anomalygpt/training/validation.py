@@ -33,13 +33,15 @@ from simulation.dialogues.english.reading import places_in
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
 
-_ANSWER = GenerationOptions(max_new_tokens=40)
+# Of the answers that places are read from; one sentence names them.
+ANSWER_OPTIONS = GenerationOptions(max_new_tokens=40)
 
 
 class Validation:
     """Losses and figures of an assistant on rows that no training step sees.
 
     Attributes:
+        batches: the rows, in the parts in which they are measured.
         skipped: why photos were replaced by others.
     """
 
@@ -52,7 +54,7 @@ class Validation:
         made: list[Row] = [rows.row(number, with_references=True) for number in range(count)]
         self.skipped = [reason for row in made for reason in row.skipped]
         size = arguments.micro_batch_size
-        self._batches = [Batch.of(made[start : start + size]) for start in range(0, count, size)]
+        self.batches = [Batch.of(made[start : start + size]) for start in range(0, count, size)]
 
     @torch.no_grad()
     def run(self, objective: Objective) -> dict[str, float]:
@@ -62,7 +64,7 @@ class Validation:
         of each row. Losses are those of the text side's map.
         """
         assistant = objective.assistant
-        parts = [self._measure(objective, batch) for batch in self._batches]
+        parts = [self._measure(objective, batch) for batch in self.batches]
         figures = _losses(self._arguments, parts)
         masks = torch.cat([part["masks"] for part in parts])
         damaged = masks.flatten(1).any(dim=1)
@@ -76,7 +78,7 @@ class Validation:
                 figures[f"{side}_verdict_accuracy"] = float((said == damaged).float().mean())
         if "named" in parts[0]:
             named = [places for part in parts for places in part["named"]]
-            places = [places for batch in self._batches for places in batch.places]
+            places = [places for batch in self.batches for places in batch.places]
             figures["place_accuracy"] = place_accuracy(named, places)
         if assistant.language_model is None and "text" in parts[0]["maps"]:
             scores = torch.cat([image_score(part["maps"]["text"]) for part in parts])
@@ -174,5 +176,5 @@ def _probabilities(assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor)
 
 
 def _named_places(assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor) -> list[set[str]]:
-    answers = _dialogue(assistant, features, maps).answers(_ANSWER)
+    answers = _dialogue(assistant, features, maps).answers(ANSWER_OPTIONS)
     return [places_in(answer) for answer in answers]

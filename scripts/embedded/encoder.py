@@ -44,6 +44,8 @@ COPIES_QUANTILE = 0.9
 # teaches nothing.
 DAMAGED, FINE = 0.3, 0.01
 RELATED_PATCHES = 196
+# Photos whose patches say in which directions the projections begin.
+AXES_PHOTOS = 64
 WARMUP = 40
 
 
@@ -173,7 +175,8 @@ class EncoderTrainer:
     @torch.no_grad()
     def _begin_projections(self, photos: Any) -> None:
         """The directions in which patches of photos differ most."""
-        pictures = [_Lessons(photos, self.options, self.side)[number][0] for number in range(64)]
+        lessons = _Lessons(photos, self.options, self.side)
+        pictures = [lessons[number][0] for number in range(AXES_PHOTOS)]
         layers = [
             self.encoder.layers(torch.stack(pictures[start : start + 16]).to(self.device))
             for start in range(0, len(pictures), 16)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_decoder.py"
@@ -23,6 +25,26 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "benchmark_decoder", module)
     specification.loader.exec_module(module)
     return module
+
+
+class Processes:
+    """Stands in for the processes that measure: they are done at once, and found these distances.
+
+    Attributes:
+        ran: the methods that were measured.
+    """
+
+    def __init__(self, ours: float = 0.0, published: float = 0.0) -> None:
+        self.ran: list[str] = []
+        self._distances = {"ours": ours, "published": published}
+
+    def run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        worker = command.index("--worker")
+        method, _size, result = command[worker + 1 :]
+        self.ran.append(method)
+        np.save(result, [self._distances[method]])
+        found = {"seconds": 0.5, "build_seconds": 0.1, "peak_bytes": 2**20}
+        return subprocess.CompletedProcess(command, 0, stdout=json.dumps(found))
 
 
 def test_both_methods_run_and_agree() -> None:
@@ -42,30 +64,21 @@ def test_what_does_not_fit_into_memory_is_not_run(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The published formulation at 64 references: its need is named, ours is measured."""
-    ran = []
-
-    def measured(method: str, size: object, folder: Path) -> object:
-        ran.append(method)
-        return script.Measurement(seconds=0.5, build_seconds=0.1, peak_bytes=2**20)
-
-    monkeypatch.setattr(script, "_in_own_process", measured)
-    monkeypatch.setattr(script, "_free_memory", lambda: 20 * 2**30)
+    processes = Processes()
+    monkeypatch.setattr(subprocess, "run", processes.run)
+    monkeypatch.setattr(script, "free_memory", lambda: 20 * 2**30)
     size = script.Size(64, patches=256, width=1280, stages=4, threads=0, repeats=1)
     with script.tqdm(disable=True) as progress:
         row, agrees = script.compare(size, tmp_path, progress)
     assert agrees
-    assert ran == ["ours"]
+    assert processes.ran == ["ours"]
     assert "not run: needs about 64 GB" in row
 
 
 def test_different_results_are_noticed(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def measured(method: str, size: object, folder: Path) -> object:
-        script.np.save(folder / f"{method}.npy", [0.0 if method == "ours" else 2e-5])
-        return script.Measurement(seconds=0.5, build_seconds=0.1, peak_bytes=2**20)
-
-    monkeypatch.setattr(script, "_in_own_process", measured)
+    monkeypatch.setattr(subprocess, "run", Processes(published=2e-5).run)
     size = script.Size(1, patches=4, width=4, stages=1, threads=0, repeats=1)
     with script.tqdm(disable=True) as progress:
         assert not script.compare(size, tmp_path, progress)[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from anomalygpt.cli import main
 from anomalygpt.cli import train as command
@@ -91,7 +92,7 @@ def test_what_is_not_given_keeps_its_default(assistant_folder) -> None:
 def test_a_full_size_assistant_is_trained_as_it_fits_on_a_gpu(monkeypatch) -> None:
     big = ["d", "o", "--encoder", "imagebind_huge", "--language-model", "vicuna"]
     small = ["d", "o", "--encoder", "resnet18", "--language-model", "small"]
-    monkeypatch.setattr(command, "_has_gpu", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     arguments = dataclasses.asdict(parsed(*big))
     assert {name: arguments[name] for name in command.FULL_SIZE} == command.FULL_SIZE
     assert arguments["batch_size"] == 16
@@ -99,7 +100,7 @@ def test_a_full_size_assistant_is_trained_as_it_fits_on_a_gpu(monkeypatch) -> No
     assert parsed(*big, "--micro-batch-size", "2").micro_batch_size == 2
     assert parsed(*small).mixed_precision == "no"
     assert parsed(*big, "--cpu").mixed_precision == "no"
-    monkeypatch.setattr(command, "_has_gpu", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert parsed(*big).mixed_precision == "no"
 
 

@@ -388,11 +388,11 @@ def test_ctrl_c(mvtec: Path, anomalygpt, monkeypatch) -> None:
     """Photos that wait for a thread are not looked at any more."""
     looked = []
 
-    def interrupted(sample: object) -> None:
-        looked.append(sample)
+    def interrupted(image: object) -> None:
+        looked.append(image)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checking, "_look", interrupted)
+    monkeypatch.setattr(checking, "load_image", interrupted)
     monkeypatch.setattr(checking.os, "cpu_count", lambda: 1)
     ran = anomalygpt("data", "check", mvtec)
     assert ran.status == 130

@@ -11,8 +11,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from anomalygpt.constants import ANOMALY_QUESTION, LOCATIONS
+from anomalygpt.language.answer_words import AnswerProbabilities
+from anomalygpt.language.speaking import Speech
 from anomalygpt.references.library import FileBanks
-from anomalygpt.training import validation as module
 from anomalygpt.training.objective import Objective, count_targets, tokenize
 from anomalygpt.training.rows import InspectionRows
 from anomalygpt.training.start import training_data
@@ -46,11 +47,77 @@ def validation_of(training_arguments):
     return make
 
 
-@pytest.fixture(autouse=True)
-def _few_words(monkeypatch):
-    """Random models talk on until they are cut."""
-    options = module.GenerationOptions(max_new_tokens=4)
-    monkeypatch.setattr(module, "_ANSWER", options)
+class Knowing:
+    """Makes an assistant one that recognises the held-out photos and knows the truth about them.
+
+    It draws the masks or their opposite, each side as it is told to. It says the truth where it
+    sees a right map, and nothing but untruths where it sees another.
+    """
+
+    def __init__(self, assistant, batches, *, text, reference):
+        self._right = {"text": text, "reference": reference}
+        self._masks = torch.cat([batch.masks for batch in batches])
+        self._places = [set(places) for batch in batches for places in batch.places]
+        with torch.no_grad():
+            seen = [assistant.encoder(batch.pixels) for batch in batches]
+        self._stages = torch.cat([features.stages[0] for features in seen])
+        self._embeddings = torch.cat([features.embedding for features in seen])
+
+    def draws(self, decoder, monkeypatch):
+        """Let the decoder draw such maps; neither side is mixed into the other's map."""
+
+        def text_stage_maps(stages, grid, text_features=None, formulation=None):
+            drawn = self._map("text", stages)
+            return [torch.stack([1 - drawn, drawn], dim=1)] * len(stages)
+
+        def reference_map(stages, grid, memory_bank, formulation=None):
+            assert len(memory_bank) > 0
+            return self._map("reference", stages)
+
+        monkeypatch.setattr(decoder, "text_stage_maps", text_stage_maps)
+        monkeypatch.setattr(decoder, "reference_map", reference_map)
+        alone = dataclasses.replace(decoder.config, text_weight=0.0)
+        monkeypatch.setattr(decoder, "config", alone)
+
+    def open_dialogue(self, embedding, maps, prompts="map"):
+        rows = nearest(embedding, self._embeddings)
+        masks = self._masks[rows]
+        right = ((maps > 0.5) == masks).flatten(1).all(dim=1)
+        return Told(masks.flatten(1).any(dim=1), [self._places[row] for row in rows], right)
+
+    def _map(self, side, stages):
+        masks = self._masks[nearest(stages[0], self._stages)].float()
+        return masks if self._right[side] else 1 - masks
+
+
+class Told:
+    """A dialogue about photos of which it is known what they show."""
+
+    def __init__(self, damaged, places, right):
+        self._damaged, self._places, self._right = damaged, places, right
+        self._asked = False
+
+    def ask(self, question):
+        assert question == ANOMALY_QUESTION
+        self._asked = True
+
+    def probabilities(self):
+        assert self._asked
+        yes = torch.where(self._damaged == self._right, 0.9, 0.1)
+        token = torch.zeros(len(yes), dtype=torch.long)
+        return AnswerProbabilities(yes, 1 - yes, yes, token, token)
+
+    def answers(self, options):
+        assert self._asked
+        return [
+            f"I see it at the {', the '.join(places if right else {*PLACES} - places)}."
+            for places, right in zip(self._places, self._right, strict=True)
+        ]
+
+
+def nearest(asked, known):
+    """Which of the known photos these are, by what an encoder makes of them."""
+    return torch.cdist(asked.flatten(1), known.flatten(1)).argmin(dim=1)
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
@@ -151,33 +218,24 @@ def test_mean_losses_are_weighted(training_arguments):
     assert mean_losses(arguments, torch.zeros(3), 0, 0)["loss"] == 0.0
 
 
-@pytest.mark.parametrize("perfect", [True, False])
-def test_a_perfect_assistant_and_its_opposite(validation_of, assistant, monkeypatch, perfect):
-    validation = validation_of(assistant, validation_rows=6, micro_batch_size=4)
-    batches = iter(validation._batches)
-    current = []
-
-    def maps(*_):
-        batch = next(batches)
-        current[:] = [batch]
-        drawn = batch.masks.float() if perfect else 1 - batch.masks.float()
-        return {"text": drawn, "reference": drawn}
-
-    def probabilities(*_):
-        damaged = current[0].masks.flatten(1).any(dim=1).float()
-        return damaged if perfect else 1 - damaged
-
-    def named(*_):
-        return [set(there) if perfect else {"center", "nowhere"} for there in current[0].places]
-
-    monkeypatch.setattr(module, "_maps", maps)
-    monkeypatch.setattr(module, "_probabilities", probabilities)
-    monkeypatch.setattr(module, "_named_places", named)
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("reference", [True, False])
+def test_a_perfect_assistant_and_its_opposite(
+    validation_of, build_assistant, monkeypatch, text, reference
+):
+    """Also one that is perfect on one side alone: its answers are those of the text side."""
+    assistant = build_assistant()
+    validation = validation_of(assistant, validation_rows=6, micro_batch_size=3)
+    assert len(validation.batches) == 2
+    knowing = Knowing(assistant, validation.batches, text=text, reference=reference)
+    knowing.draws(assistant.decoder, monkeypatch)
+    monkeypatch.setattr(Speech, "open_dialogue", knowing.open_dialogue)
     figures = validation.run(Objective(assistant))
-    names = ("pixel_auroc", "verdict_accuracy")
-    measured = {f"{side}_{name}" for side in ("text", "reference") for name in names}
-    assert {figures[name] for name in (*measured, "place_accuracy")} == {float(perfect)}
-    assert set(figures) == {*measured, "place_accuracy", "loss", "ce", "focal", "dice"}
+    for side, right in (("text", text), ("reference", reference)):
+        assert figures.pop(f"{side}_pixel_auroc") == float(right)
+        assert figures.pop(f"{side}_verdict_accuracy") == float(right)
+    assert figures.pop("place_accuracy") == float(text)
+    assert set(figures) == {"loss", "ce", "focal", "dice"}
 
 
 def test_figures_are_the_same_again_and_change_nothing(validation_of, build_assistant):
@@ -219,7 +277,7 @@ def test_figures_agree_with_an_inspection(validation_of, assistant):
     """Verdicts and losses are those that the assistant has outside of training."""
     validation = validation_of(assistant, validation_rows=4)
     figures = validation.run(Objective(assistant))
-    (batch,) = validation._batches
+    (batch,) = validation.batches
     assert len(batch) == 4
     damaged = batch.masks.flatten(1).any(dim=1)
     assert damaged.tolist() == [False, True, False, True]
@@ -259,15 +317,15 @@ def test_without_words_a_threshold_decides(validation_of, build_assistant, monke
     assert {"threshold", "threshold_accuracy", "text_pixel_auroc"} <= set(figures)
     assert not {"place_accuracy", "text_verdict_accuracy"} & set(figures)
     assert figures["ce"] == 0.0
-    batches = iter(validation._batches)
-    monkeypatch.setattr(module, "_maps", lambda *_: {"text": next(batches).masks.float()})
+    knowing = Knowing(assistant, validation.batches, text=True, reference=False)
+    knowing.draws(assistant.decoder, monkeypatch)
     assert validation.run(Objective(assistant))["threshold_accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, 1), (3, 3), (50, 4)])
 def test_as_many_rows_as_there_are(validation_of, assistant, rows, expected):
     validation = validation_of(assistant, validation_rows=rows)
-    assert sum(len(batch) for batch in validation._batches) == expected
+    assert sum(len(batch) for batch in validation.batches) == expected
     # A good row alone has no area under a curve, and no place.
     names = {"text_pixel_auroc", "reference_pixel_auroc", "place_accuracy"}
     if rows == 1:
@@ -287,6 +345,6 @@ def test_expected_places_are_those_of_the_dialogue(
     validation = Validation(
         arguments, rows, FileBanks(assistant.library.in_memory(10), rotations=1)
     )
-    answers = [turns[0][1] for batch in validation._batches for turns in batch.turns]
-    expected = [places for batch in validation._batches for places in batch.places]
+    answers = [turns[0][1] for batch in validation.batches for turns in batch.turns]
+    expected = [places for batch in validation.batches for places in batch.places]
     assert place_accuracy([places_in(answer) for answer in answers], expected) == 1.0
