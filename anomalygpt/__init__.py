@@ -6,6 +6,7 @@ The names below are the whole public surface. They are imported on first use, so
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,13 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "ConversationTooLongError":  # its name in version 0.1.0
-        return getattr(import_module("anomalygpt.errors"), name)
+        warnings.warn(
+            f"{name} is called DialogueTooLongError now; the former name goes with the next "
+            "version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return import_module("anomalygpt.errors").DialogueTooLongError
     if name not in _PLACES:
         raise AttributeError(f"module 'anomalygpt' has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

@@ -72,7 +72,12 @@ class Evidence:
             question: what the language model was asked.
             is_anomalous: the verdict; None where nobody was asked.
             probability: P(yes) against P(no), in [0, 1].
+
+        Raises:
+            ConfigError: a probability without its verdict, see `verdict.says_yes`.
         """
+        if probability is not None and is_anomalous is None:
+            raise ConfigError("a probability comes with its verdict; give is_anomalous too")
         small_map = self.maps[row].float().cpu().numpy()
         geometry = self.photos.geometries[row]
         level = self._level(small_map, is_anomalous)

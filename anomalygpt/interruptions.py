@@ -29,13 +29,14 @@ def stopping(
     if threading.current_thread() is not threading.main_thread():
         yield asked  # signals come to the main thread alone
         return
-    first = 0.0
+    first: float | None = None
 
     def on_signal(number: int, frame: object) -> None:
         nonlocal first
-        if not asked.is_set():
-            asked.set()
+        if first is None:
+            # Before anything else: a second signal may come within this one, and must find it.
             first = time.monotonic()
+            asked.set()
             told()
         elif number == signal.SIGINT and time.monotonic() >= first + apart:
             raise KeyboardInterrupt

@@ -232,15 +232,15 @@ class AnomalyGPT(nn.Module):
         text = self.category_features(category or DEFAULT_CATEGORY)
         features, grid = photos.features, photos.features.grid
         with torch.inference_mode(), decoder_errors():
-            maps = self.decoder.anomaly_map(
+            drawn = self.decoder.anomaly_map(
                 features.stages, grid, text_features=text, memory_bank=bank, formulation=kind
-            ).clamp(0.0, 1.0)
-            scores = self.decoder.score(maps, grid, kind)
+            )
+        maps = drawn.clamp(0.0, 1.0)  # outside, so that whoever has it may go on computing
         settings = self.decoder.config
         return Evidence(
             photos,
             maps,
-            scores,
+            self.decoder.score(maps, grid, kind),
             bank.names,
             description,
             kind,

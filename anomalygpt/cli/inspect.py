@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
 from anomalygpt.errors import ImageError, OutputError
@@ -20,6 +18,8 @@ SUMMARY = "say whether photos show something wrong, and where"
 
 def run(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
+    from tqdm import tqdm
+
     from anomalygpt.cli.assistant import assistant_of, remember
     from anomalygpt.images.reading import common_bit_depth, load_image
     from anomalygpt.progress import with_bar

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from tqdm import tqdm
-
 OK = 0  # all was done; what was left out by rule is told, and counts as done
 SOME_FAILED = 1  # some could not be done, and is named; the rest was
 ERROR = 2  # nothing could be done
@@ -14,6 +12,8 @@ INTERRUPTED = 130  # Ctrl-C; what was written so far is whole
 
 def say(message: str) -> None:
     """A line on stderr that begins with the program's name, also while a bar is drawn."""
+    from tqdm import tqdm  # where it is missing, `doctor` must still run
+
     tqdm.write(f"anomalygpt: {message}", sys.stderr)
 
 

@@ -232,6 +232,7 @@ def _look_at_proxies(findings: Findings) -> None:
 def _look_at_models(findings: Findings, model: str) -> Path | None:
     """The presets and the model in question; returns the latter's folder if it is there."""
     try:
+        import anomalygpt.model  # noqa: F401 - whatever it needs is missing or broken
         from anomalygpt.pretrained import assistant_folder
     except Exception as error:  # a broken installation raises nearly anything
         findings.faults.append(f"the program cannot start ({one_line(error)}); {REINSTALL}")

@@ -133,6 +133,11 @@ def configured(name: str, **changes: Any) -> EncoderConfig:
     if name != NAME:
         raise ConfigError(f"there is one compact encoder, called {NAME!r}; got {name!r}")
     options = changes.pop("options", {})
+    if unknown := sorted(({"stages"} & set(changes)) | (set(options) - {"width"})):
+        raise ConfigError(
+            f"the compact encoder has its own stages, and the option width alone; leave out "
+            f"{', '.join(unknown)}"
+        )
     return compact_config(options={"width": WIDTH, **options}, **changes)
 
 

@@ -235,7 +235,13 @@ def tokenize(texts: Sequence[str]) -> Tensor:
 
 
 def configured(name: str, **changes: Any) -> EncoderConfig:
-    """The published configuration."""
+    """The published configuration.
+
+    Raises:
+        ConfigError: another name than that of the published one.
+    """
+    if name != "imagebind_huge":
+        raise ConfigError(f"the published ImageBind is called 'imagebind_huge', got {name!r}")
     return EncoderConfig("imagebind", name, **{"stages": IMAGEBIND_HUGE.stages, **changes})
 
 

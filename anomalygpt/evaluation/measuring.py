@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from PIL import Image
@@ -19,10 +19,12 @@ from anomalygpt.evaluation.references import ReferenceSet
 from anomalygpt.evaluation.settings import EvaluationSettings, MapKind
 from anomalygpt.evidence import EncodedPhotos, Evidence
 from anomalygpt.language.generation import VERDICT_OPTIONS
-from anomalygpt.language.speaking import Prompts
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.verdict import says_yes
 from simulation.dialogues.english.reading import places_in
+
+if TYPE_CHECKING:  # transformers takes a second to load, and a map needs none of it
+    from anomalygpt.language.speaking import Prompts
 
 Seconds: TypeAlias = "dict[str, list[tuple[int, float]]]"
 

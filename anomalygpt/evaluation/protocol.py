@@ -6,7 +6,7 @@ four, and nothing is encoded twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,7 +165,7 @@ def _hash(path: Path) -> str | None:
 def seen_photos(
     data: InspectionData,
     plans: Sequence[CategoryPlan],
-    hashes: dict[Path, str | None],
+    hashes: Mapping[Path, str | None],
     trained_on: frozenset[str],
 ) -> list[Seen]:
     """Test photos with the bytes of a training photo of the data set, of a reference, or of a

@@ -27,7 +27,6 @@ from anomalygpt.evaluation.examples import worst_examples
 from anomalygpt.evaluation.measuring import Measuring
 from anomalygpt.evaluation.protocol import (
     CategoryPlan,
-    Seen,
     hash_files,
     plan,
     refuse_seen,
@@ -83,8 +82,9 @@ def evaluate(
     folder = Path(output)
     measuring = Measuring.of(assistant, settings)
     data = open_data(settings.data, settings.dataset, settings.categories)
+    plans = plan(data, settings)
     hashes = hash_files(data)
-    plans, seen = _plans(data, settings, hashes, assistant.training_photos)
+    plans, seen = _unseen(plans, data, settings, hashes, assistant.training_photos)
     weights = model_hash(assistant)
     mark = _mark(settings, weights, assistant, data, hashes)
     finished = _begin(folder, mark)
@@ -104,7 +104,7 @@ def evaluate(
         trained_here=bool(training & assistant.training_photos),
     )
     results |= {
-        "left_out": [str(each.image) for each in seen],
+        "left_out": seen,
         "notes": data_notes(data),
         "mark": mark,
     }
@@ -113,18 +113,23 @@ def evaluate(
     return json.loads(json.dumps(results))  # as a later call would read it
 
 
-def _plans(
+def _unseen(
+    plans: Sequence[CategoryPlan],
     data: InspectionData,
     settings: EvaluationSettings,
-    hashes: dict[Path, str | None],
+    hashes: Mapping[Path, str | None],
     trained_on: frozenset[str],
-) -> tuple[list[CategoryPlan], list[Seen]]:
-    """What is measured, and which photos are left out of it."""
-    plans = plan(data, settings)
+) -> tuple[list[CategoryPlan], list[str]]:
+    """The plans without the photos that the model or the references know, and those photos.
+
+    Raises:
+        DataError: there are such photos, and the settings do not say to leave them out.
+    """
     seen = seen_photos(data, plans, hashes, trained_on)
     if not settings.leave_out_seen:
         refuse_seen(seen)
-    return without(plans, frozenset(each.image for each in seen)), seen
+    kept = without(plans, frozenset(each.image for each in seen))
+    return kept, [str(each.image) for each in seen]
 
 
 def _measured(

@@ -134,9 +134,9 @@ class ReferenceLibrary:
         self.check_bank(bank)
         if fixed_pose and not bank.fixed_pose:
             raise ConfigError("the memory bank was begun for parts in any pose; begin a new one")
-        if bank.fixed_pose and ((rotations or 1) > 1 or flips):
-            raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
         sources = listed(references)
+        if sources and bank.fixed_pose and ((rotations or 1) > 1 or flips):
+            raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
         depth = depth_with(bank, bit_depth) or common_bit_depth(sources)
         total = len(bank) + len(sources)
         turns = turns_of_each(total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose)
@@ -146,7 +146,9 @@ class ReferenceLibrary:
             for each in watch(sources, len(sources), "references")
         ]
         bank.bit_depth = depth
-        for name, mark, reference in encoded:
+        encoded.reverse()
+        while encoded:  # the bank makes its own of each, so none is kept twice
+            name, mark, reference = encoded.pop()
             add_to(bank, reference, name, mark)
         return bank
 
@@ -172,7 +174,8 @@ class ReferenceLibrary:
         found = self._in_memory(key)
         if found is None:
             photo = load_image(source, bit_depth)
-            found = pixels_mark(photo), self._from_disk(photo, key)
+            mark = pixels_mark(photo)
+            found = mark, self._from_disk(photo, mark, key)
             self._keep(key, found)
         return found
 
@@ -247,14 +250,14 @@ class ReferenceLibrary:
         while self._size > self._room and len(self._kept) > 1:
             self._size -= self._kept.popitem(last=False)[1][1].nbytes
 
-    def _from_disk(self, photo: Image.Image, key: _Key) -> EncodedReference:
+    def _from_disk(self, photo: Image.Image, mark: str, key: _Key) -> EncodedReference:
         """The reference from the cache, or encoded now and put there."""
         settings = (key.turns, key.flips, key.fixed_pose)
         if key.casts:  # automatic casting gives other numbers
             return self.encode(photo, *settings)
         encoder = self._encoder
         numbers = (str(encoder.dtype), encoder.device.type, PICTURES_VERSION)
-        name = cache_key(pixels_mark(photo), encoder.mark, *settings, *numbers)
+        name = cache_key(mark, encoder.mark, *settings, *numbers)
         found = self.cache.get(name, encoder.device)
         if found is None:
             found = self.encode(photo, *settings)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
+from anomalygpt.errors import ConfigError
 from decoder.config import Formulation
 from simulation import NormalVariation, rotations_and_flips, vary
 
@@ -55,7 +57,12 @@ def turns_of_each(
         rotations: what somebody asked for; None leaves it to this rule: 12 of a single reference,
             6 of two, and 1 from three on or for published maps.
         fixed_pose: True for parts that are compared place by place, without turns.
+
+    Raises:
+        ConfigError: an unknown formulation.
     """
+    if formulation not in get_args(Formulation):
+        raise ConfigError(f"formulation is 'normalised' or 'published', got {formulation!r}")
     if fixed_pose:
         return 1
     if rotations is not None:

@@ -230,7 +230,8 @@ class Inspection:
 
 def _noted_formulation(model: Any) -> Any:
     """That of results of 0.1, which only the note about the model tells."""
-    return model.get("formulation", "normalised") if isinstance(model, Mapping) else "normalised"
+    noted = model.get("formulation") if isinstance(model, Mapping) else None
+    return noted if noted in get_args(Formulation) else "normalised"
 
 
 def _finite(name: str, value: float) -> float:

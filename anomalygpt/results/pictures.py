@@ -89,8 +89,8 @@ def heat_layer(
     height, width = inspection.image_size
     scale = min(1.0, max_side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    values = _shown_values(inspection, size)
-    heat, strength = _heat(values, inspection.level, _PALETTES[palette])
+    values, level = _shown(inspection, size, inspection.level)
+    heat, strength = _heat(values, level, _PALETTES[palette])
     alpha = np.rint(255 * strength).astype(np.uint8)
     return Image.fromarray(np.dstack([heat, alpha]))  # four channels of bytes are RGBA
 
@@ -158,20 +158,25 @@ def _draw_overlay(
     level = inspection.level if level is None else level
     if not (0 <= opacity <= 1 and 0 <= level <= 1):
         raise ConfigError(f"opacity and level lie in [0, 1], got {opacity} and {level}")
-    values = _shown_values(inspection, (photo.height, photo.width))
+    values, level = _shown(inspection, (photo.height, photo.width), level)
     blended = Image.fromarray(_blend(np.asarray(photo), values, opacity, level))
     scale = (photo.width / inspection.image_size[1], photo.height / inspection.image_size[0])
     _draw_regions(blended, inspection.regions, scale)
     return blended
 
 
-def _shown_values(inspection: Inspection, size: tuple[int, int]) -> np.ndarray:
-    """The map at a height and width, in [0, 1]; a published one stretched over that range."""
+def _shown(inspection: Inspection, size: tuple[int, int], level: float) -> tuple[np.ndarray, float]:
+    """The map at a height and width, in [0, 1], and its level.
+
+    Published distances to references are stretched, with their level, over the range of the map;
+    without references a published map is a probability, as any other.
+    """
     values = inspection.map_at(size)
-    if inspection.formulation == "normalised":
-        return values
+    if inspection.formulation == "normalised" or not inspection.references:
+        return values, level
     low, high = float(values.min()), float(values.max())
-    return (values - low) / max(high - low, 1e-6)
+    spread = max(high - low, 1e-6)
+    return (values - low) / spread, min(1.0, max(0.0, (level - low) / spread))
 
 
 def _blend(pixels: np.ndarray, values: np.ndarray, opacity: float, level: float) -> np.ndarray:

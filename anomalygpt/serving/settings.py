@@ -1,4 +1,4 @@
-"""What can be set about the web app, on the command line or in the environment."""
+"""What can be set about the web app; `anomalygpt.cli.demo` reads it from where people set it."""
 
 from __future__ import annotations
 

@@ -89,7 +89,9 @@ class Validation:
         assistant = objective.assistant
         dialogues = tokenize(assistant, batch.turns, self._arguments.max_tokens)
         formulation = assistant.config.decoder.formulation
-        banks = [self._banks.bank(names, formulation) for names in batch.references]
+        # As the steps of training make them: automatic casting would give other numbers.
+        with torch.autocast(assistant.device.type, enabled=False):
+            banks = [self._banks.bank(names, formulation) for names in batch.references]
         text_side = assistant.decoder.has_text_side
         sums = objective(batch, dialogues, None if text_side else banks)
         features = frozen_features(assistant, batch.pixels)

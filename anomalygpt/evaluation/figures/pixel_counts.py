@@ -128,7 +128,7 @@ class PixelCounts:
         weights = np.concatenate([filled.normal, filled.defect])
         labels, scores, weights = (part[weights > 0] for part in (labels, scores, weights))
         false_positives, overlaps = filled.pro_curve()
-        figures: Figures = {
+        figures = {
             "pixel_auroc": float(roc_auc_score(labels, scores, sample_weight=weights)),
             "pixel_ap": float(average_precision_score(labels, scores, sample_weight=weights)),
             "pixel_f1_max": best_f1(labels, scores, weights),
@@ -136,7 +136,7 @@ class PixelCounts:
         for name, limit in AUPRO_LIMITS.items():
             figures[name] = area_up_to(limit, false_positives, overlaps)
         # Sums of weights may round to a little more.
-        return {name: min(1.0, figure or 0.0) for name, figure in figures.items()}
+        return {name: float(np.minimum(1.0, figure)) for name, figure in figures.items()}
 
     def errors(self) -> Figures:
         """How far the bins can have moved each figure at most.

@@ -46,7 +46,7 @@ def test_opacity_level_and_stretch() -> None:
     photo = Image.new("RGB", (200, 200), (90, 90, 90))
     faint = finding(200, 200, peak=0.2)
     assert change(photo, overlay(photo, faint)).max() == 0
-    published = replace(faint, formulation="published")
+    published = replace(faint, formulation="published", references=["good.png"])
     assert change(photo, overlay(photo, published)).max() > 30
     assert change(photo, overlay(photo, faint, level=0.1)).max() > 3
     assert change(photo, overlay(photo, published, opacity=0)).max() == 0
@@ -59,10 +59,26 @@ def test_opacity_level_and_stretch() -> None:
 def test_the_heat_of_the_page_is_that_of_an_overlay() -> None:
     """Published maps are stretched over their own range there, too."""
     faint = finding(200, 200, peak=0.2)
-    published = replace(faint, formulation="published")
+    published = replace(faint, formulation="published", references=["good.png"])
     strengths = [np.asarray(heat_layer(each))[..., 3].max() for each in (faint, published)]
     assert strengths[0] == 0
     assert strengths[1] > 200
+    # Without references a published map is a probability.
+    alone = np.asarray(heat_layer(replace(published, references=())))[..., 3]
+    assert alone.max() == 0
+
+
+def test_published_maps_of_good_parts_are_not_coloured_all_over() -> None:
+    """Their level is stretched as they are: half of a flat map lies below it."""
+    flat = finding(200, 200, peak=0.2)
+    rows = np.linspace(0.3, 0.4, 56, dtype=np.float32)
+    small_map = np.repeat(rows[:, None], 56, axis=1)
+    drawn = replace(
+        flat, formulation="published", references=["good.png"], small_map=small_map, level=0.39
+    )
+    heat = np.asarray(heat_layer(drawn))[..., 3]
+    assert heat[:80].max() == 0
+    assert heat[-5:].max() > 100
 
 
 def test_boxes_are_drawn_with_lines_that_grow() -> None:
