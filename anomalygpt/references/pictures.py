@@ -34,9 +34,7 @@ COPY_VARIATION = NormalVariation(
 )
 
 # Parts in a fixed pose are compared place by place, which moved copies tell nothing about.
-FIXED_POSE_VARIATION = replace(
-    COPY_VARIATION, max_shift=0.03, max_rotation_degrees=6.0, scale=(0.92, 1.08)
-)
+FIXED_POSE_VARIATION = replace(COPY_VARIATION, max_rotation_degrees=6.0, scale=(0.92, 1.08))
 
 # Part of what encoded references are kept under; another number where the pictures change.
 PICTURES_VERSION = 1
