@@ -71,6 +71,13 @@ class Visitor:
 
     def __init__(self, page: Any) -> None:
         self.page = page
+        self.streams: set[Any] = set()
+        for event, change in (
+            ("request", self.streams.add),
+            ("requestfinished", self.streams.discard),
+            ("requestfailed", self.streams.discard),
+        ):
+            page.on(event, lambda each, change=change: "queue/data" in each.url and change(each))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.page, name)
@@ -82,7 +89,7 @@ class Visitor:
         self.locator("#photo input[type=file]").first.set_input_files(path)
 
     def inspect_plate(self, name: str = "scratched.jpg") -> None:
-        """One good part and a photo; returns when the verdict is there."""
+        """One good part and a photo; returns when the verdict is there and its stream ended."""
         from playwright.sync_api import expect
 
         self.give_references(EXAMPLES / "plate" / "good_1.jpg")
@@ -90,6 +97,12 @@ class Visitor:
         self.give_photo(EXAMPLES / "plate" / name)
         expect(self.locator(".verdict")).to_contain_text(name)
         expect(self.locator(".verdict")).to_contain_text("one good part")
+        self.until_streams_end()
+
+    def until_streams_end(self) -> None:
+        """Wait until the server has said all that it has to say."""
+        while self.streams:
+            self.wait_for_timeout(20)
 
     def said(self, who: str) -> Any:
         """The messages of "user" or "bot"."""

@@ -40,6 +40,16 @@ def download(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
+def at_rest(page: Page, place: str) -> Any:
+    """Where a part of the page lies once it lies still: pictures above it may be loading."""
+    box = page.locator(place).bounding_box()
+    while True:
+        page.wait_for_timeout(100)
+        before, box = box, page.locator(place).bounding_box()
+        if box == before:
+            return box
+
+
 def test_what_a_verdict_must_be_read_with_stands_in_it(
     page: Page, inspector: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,12 +112,12 @@ def test_an_answer_can_be_stopped_and_nothing_moves_when_it_ends(
     expect(stop).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
     expect(page.said("bot").nth(1)).to_have_text("It is")
-    written = page.locator("#download-json").bounding_box()
+    written = at_rest(page, "#download-json")
     stop_desk = Desk.stop
     monkeypatch.setattr(Desk, "stop", stop_and_go_on)
     stop.click()
     expect(stop).to_be_hidden()
-    assert page.locator("#download-json").bounding_box() == written
+    assert at_rest(page, "#download-json") == written
     expect(page.said("bot").nth(1)).to_have_text("It is")
 
 
