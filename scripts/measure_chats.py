@@ -12,10 +12,12 @@ assistant's own verdict.
 
 What the answers say is read off their words (`chats.judging`); masks are the truth. A
 place is true where the damage reaches its cell, as in `simulation.dialogues.facts`. Counts are
-exact or wrong. The map's verdict is whether it has a region above 0.5, without the language
-model; so "yes/no as the map has it" tells what the words make of the map, and "map's verdict
-true" what they could know from it. "Damage found" are the chats about damaged photos
-whose first answer says so.
+exact or wrong. "As drawn" compares with the regions of the result instead of the truth.
+`--fresh` asks in words that no pattern and no test was written from, also about numbered boxes
+(`chats.plain_questions`, the half that is only counted). The map's verdict is whether it has a
+region above 0.5, without the language model; so "yes/no as the map has it" tells what the words
+make of the map, and "map's verdict true" what they could know from it. "Damage found" are the
+chats about damaged photos whose first answer says so.
 
 FOLDER gets `chats.jsonl` with every question, answer and judgement, `summary.json` and
 `summary.md`. Whatever stops it, the same command goes on where it was; a larger number of
@@ -73,6 +75,7 @@ def measure(options: argparse.Namespace, arguments: Sequence[str]) -> str:
         "turns": options.turns,
         "references": options.references,
         "seed": options.seed,
+        **({"fresh": True} if options.fresh else {}),
     }
     records = held_before(options.output, settings)
     missing = [number for number in range(options.chats) if number not in records]
@@ -84,6 +87,7 @@ def measure(options: argparse.Namespace, arguments: Sequence[str]) -> str:
             seed=options.seed,
             turns=options.turns,
             references=options.references,
+            fresh=options.fresh,
         )
         keep(options.output, records[number])
     wanted = [records[number] for number in range(options.chats)]
@@ -157,6 +161,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--turns", type=int, default=5, help="questions of each chat")
     made.add_argument("--references", type=int, default=1, help="of each chat")
     made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--fresh", action="store_true", help="ask in words that nobody tuned on")
     made.add_argument("--device", default="auto")
     made.add_argument("--threads", type=int, default=0, help="0 leaves the choice to torch")
     made.add_argument("--output", type=Path, required=True, metavar="FOLDER")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from chats.judging import Reading, answer_about, read
+from chats.drawn import Drawn, is_as_drawn, misplaced
+from chats.judging import Reading, answer_about, read, stated_count
 from chats.questions import PLACE_KINDS, VERDICT_KINDS
-from chats.talks import Record, is_right, stated_count
+from chats.talks import Record, is_right
 
 
 class Figure(NamedTuple):
@@ -28,6 +29,7 @@ class Turn(NamedTuple):
     place: str | None
     answer: str
     says: Reading
+    boxes: tuple[int, ...] = ()
 
 
 class Talk(NamedTuple):
@@ -37,19 +39,27 @@ class Talk(NamedTuple):
         truth: "damaged", "count", "places" and "cells" of the photo.
         map: what the map says by itself; None where it has no verdict.
         turns: in order.
+        drawn: what the picture shows, see `drawn_of`; None for records without it.
     """
 
     truth: dict[str, Any]
     map: dict[str, Any] | None
     turns: list[Turn]
+    drawn: Drawn | None = None
 
     @classmethod
     def of(cls, record: Record) -> Talk:
         turns = [
-            Turn(turn["kind"], turn["place"], turn["answer"], read(turn["answer"]))
+            Turn(
+                turn["kind"],
+                turn["place"],
+                turn["answer"],
+                read(turn["answer"]),
+                tuple(turn.get("boxes", ())),
+            )
             for turn in record["turns"]
         ]
-        return cls(record["truth"], record["map"], turns)
+        return cls(record["truth"], record["map"], turns, record.get("drawn"))
 
     def asked(self, *kinds: str) -> list[Turn]:
         """The turns with questions of these kinds."""
@@ -97,7 +107,7 @@ def figures(records: Iterable[Record]) -> dict[str, Figure]:
         "damaged places missed, damage found": _missed_places(found),
         "damaged places missed, all": _missed_places(damaged),
         "asked places true": _share(
-            is_right(turn.kind, turn.place, turn.answer, talk.truth)
+            is_right(turn.kind, turn.place, turn.answer, talk.truth) is True
             for talk in talks
             for turn in talk.asked(*PLACE_KINDS)
         ),
@@ -109,6 +119,7 @@ def figures(records: Iterable[Record]) -> dict[str, Figure]:
             for turn in talk.turns
             if turn.says.count is not None
         ),
+        **_as_drawn(talks),
         **_contradictions(talks),
         "unanswerable declined": _share(
             turn.says.declined for talk in talks for turn in talk.asked("unanswerable")
@@ -161,6 +172,41 @@ def _counts(talks: Sequence[Talk]) -> Figure:
         for talk in talks
         for turn in talk.asked("count")
     )
+
+
+# --- what is drawn ------------------------------------------------------------------------------
+
+
+def _as_drawn(talks: Sequence[Talk]) -> dict[str, Figure]:
+    """Whether answers say what the picture shows, whatever is true of the photo."""
+    shown = [(talk.drawn, turn) for talk in talks if talk.drawn is not None for turn in talk.turns]
+    judged = [
+        (turn.kind, is_as_drawn(turn.kind, turn.boxes, turn.place, turn.answer, drawn))
+        for drawn, turn in shown
+        if turn.kind != "unanswerable"
+    ]
+    found = {
+        "counts as drawn": _share(
+            stated_count(turn.answer) == len(drawn["regions"])
+            for drawn, turn in shown
+            if turn.kind == "count"
+        ),
+        "numbers stated anywhere as drawn": _share(
+            turn.says.count == len(drawn["regions"])
+            for drawn, turn in shown
+            if turn.says.count is not None
+        ),
+        "places as drawn": _share(
+            place not in misplaced(turn.answer, turn.place, drawn)
+            for drawn, turn in shown
+            for place in turn.says.places
+        ),
+        "answers as drawn": _share(each for _, each in judged if each is not None),
+    }
+    for kind in sorted({kind for kind, _ in judged}):
+        cases = [each for other, each in judged if other == kind and each is not None]
+        found[f"answers as drawn: {kind}"] = _share(cases)
+    return found
 
 
 # --- contradictions -----------------------------------------------------------------------------

@@ -26,7 +26,8 @@ class Reading:
         places: of the nine places, where it says that something is wrong.
         denied: of the nine places, where it says that nothing is wrong.
         count: how many defects it states; None where it states no number.
-        declined: it says that it cannot tell, and nothing about damage.
+        declined: it says that it cannot tell, and nothing about damage; or it begins so, of
+            something else than damage, and tells the result instead.
     """
 
     leading: bool | None
@@ -107,7 +108,7 @@ _NO_DAMAGE = re.compile(
     rf"|\b(?:find|found|see|saw|notice) nothing\b(?! like| to)"
     rf"|\bnothing (?:is |was )?(?:visible|found|here|there)\b"
     rf"|\b(?:count|see|find) (?:none|zero)\b|^(?:none|zero)$|\bcount is zero\b|\bnot damaged\b"
-    r"|\b(?:\w+ ){0,4}?(?:0|zero) ?(?:percent|per cent|%)"
+    r"|\b(?:\w+ ){0,4}?(?<![.\d])(?:0|zero) ?(?:percent|per cent|%)"
 )
 # One kind that is not there says nothing of the others.
 _NOT_THAT_KIND = re.compile(
@@ -169,7 +170,7 @@ _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eigh
 _MANY = rf"(?P<number>\d{{1,4}}|{'|'.join(_NUMBERS[2:])})"
 _COUNTED = (
     r"(?:regions|defects|anomalies|flaws|irregularities|faults|damaged (?:spots|areas|places)"
-    r"|problems|of them|in total|places|abnormalities)"
+    r"|problems|of them|in total|places|abnormalities|boxes)"
 )
 _SEVERAL = re.compile(
     rf"\b{_MANY} (?!percent|per cent)(?:[a-z-]+,? ){{0,3}}?{_COUNTED}\b"
@@ -183,6 +184,7 @@ _SINGLE = re.compile(
     r"|\b(?:only|just|exactly|single) (?:one|1)\b(?! (?:photo|look))"
     r"|(?:^|\. )(?:one|1)(?= ?[.:,;!]|$)"
     r"|\b(?:count|see|find|found) (?:one|1)(?= ?[.:,;!]|$)"
+    r"|\b(?:one|1) (?:region|box)\b"
 )
 _UNCOUNTED = re.compile(r"\bdamages?$|\bproblems?$|\bissues?$|\bdamaged places?$")
 
@@ -235,8 +237,15 @@ def read(answer: str) -> Reading:
     known = " . ".join(clause.words for clause in clauses)
     count = _count(known, found_none=all_fine and not damaged and not places)
     worded = True if damaged or places or count else False if all_fine or count == 0 else None
-    declined = untold and worded is None and leading is None and not denied
+    silent = untold and worded is None and leading is None and not denied
+    declined = silent or (leading is None and _begins_by_declining(said))
     return Reading(leading, worded, places, denied - places, count, declined)
+
+
+def stated_count(answer: str) -> int | None:
+    """How many defects an answer to "how many" states; who says that all is fine states none."""
+    reading = read(answer)
+    return 0 if reading.count is None and reading.verdict is False else reading.count
 
 
 def answer_about(answer: str, place: str) -> bool | None:
@@ -268,12 +277,18 @@ def answer_about(answer: str, place: str) -> bool | None:
     return False if reading.places or reading.verdict is False else reading.verdict
 
 
+def _begins_by_declining(said: str) -> bool:
+    first = _PIECES.split(said)[0]
+    return bool(_UNTOLD.search(first)) and not (_DAMAGED.search(first) or _FINE.search(first))
+
+
 def _plain(answer: str) -> str:
-    """Lower case, straight signs, one space, "not" in full."""
+    """Lower case, straight signs, one space, "not" in full; how probable an anomaly is called
+    says not that there is one."""
     text = answer.lower().replace("’", "'").replace("\u2013", " - ")
     text = text.replace("can't", "can not").replace("won't", "will not").replace("n't", " not")
     text = text.replace("cannot", "can not").replace("it's", "it is").replace("there's", "there is")
-    return " ".join(text.split())
+    return " ".join(text.split()).replace("probability of an anomaly", "probability")
 
 
 def _leading(said: str) -> tuple[bool | None, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chats import plain_questions
 from simulation.anomaly import PLACES
 from simulation.dialogues import Facts
 from simulation.dialogues.english.phrases import WORDS
@@ -108,14 +109,17 @@ class Question:
     """One question.
 
     Attributes:
-        kind: "anomaly", "ok", "doubt", "where", "count", "cell", "confirm" or "unanswerable".
+        kind: "anomaly", "ok", "doubt", "where", "count", "cell", "confirm" or "unanswerable"; of
+            fresh ones also the others of `plain_questions`.
         text: its words.
         place: what "cell" and "confirm" ask about, of `PLACES`; None for others.
+        boxes: numbers of the boxes that are asked about.
     """
 
     kind: str
     text: str
     place: str | None = None
+    boxes: tuple[int, ...] = ()
 
 
 def plan(turns: int, generator: np.random.Generator) -> list[str]:
@@ -152,6 +156,27 @@ def ask(
             break
     asked.add(letters)
     return question
+
+
+def fresh_plan(turns: int, generator: np.random.Generator) -> list[Question]:
+    """Questions in words that nobody tuned on, of as many kinds as there is room for; the first
+    is whether something is wrong. The halves of `plain_questions` say which they are.
+
+    Args:
+        turns: from `FEWEST_TURNS` on.
+        generator: source of chance.
+    """
+    left = [
+        Question(each.kind, each.text, each.place, each.boxes)
+        for each in plain_questions.questions("counted")
+    ]
+    others = sorted({each.kind for each in left} - {"ok", *_ALWAYS})
+    rest = [str(kind) for kind in generator.choice(others, turns - FEWEST_TURNS)]
+    chosen: list[Question] = []
+    for kind in ["ok", *(str(kind) for kind in generator.permutation([*_ALWAYS, *rest]))]:
+        fitting = [each for each in left if each.kind == kind and each not in chosen]
+        chosen.append(fitting[int(generator.integers(len(fitting)))])
+    return [replace(chosen[0], kind="anomaly"), *chosen[1:]]
 
 
 def _question(

@@ -13,9 +13,10 @@ from anomalygpt import AnomalyGPT, Chat
 from anomalygpt.errors import DialogueTooLongError, OutputError
 from anomalygpt.files import write_atomically
 from anomalygpt.results.inspection import Inspection
-from chats.judging import answer_about, read
+from chats.drawn import Drawn, drawn_of, is_as_drawn
+from chats.judging import answer_about, read, stated_count
 from chats.photos import Case, make_case
-from chats.questions import PLACE_KINDS, VERDICT_KINDS, Question, ask, plan
+from chats.questions import PLACE_KINDS, VERDICT_KINDS, Question, ask, fresh_plan, plan
 from simulation.dialogues import Facts
 
 SETTINGS, CHATS = "settings.json", "chats.jsonl"
@@ -31,8 +32,18 @@ def hold(
     seed: int,
     turns: int,
     references: int,
+    fresh: bool = False,
 ) -> Record:
     """Chat `number`; the same arguments give the same one.
+
+    Args:
+        assistant: who is asked.
+        photos: to draw from.
+        number: of the chat.
+        seed: of all of them.
+        turns: questions.
+        references: of each chat.
+        fresh: asks in words of `plain_questions`.
 
     Raises:
         DataError: the photos cannot be read any more.
@@ -43,13 +54,16 @@ def hold(
     # The photo is encoded once, for the chat and for what the map says by itself.
     evidence = assistant.examine(assistant.encode([case.image]), case.references)
     chat = assistant.chat_about(evidence)
-    talk, ended = _talk(chat, case.facts, plan(turns, generator), generator)
+    drawn = drawn_of(chat.inspection)
+    kinds = fresh_plan(turns, generator) if fresh else plan(turns, generator)
+    talk, ended = _talk(chat, case.facts, kinds, drawn, generator)
     return {
         "chat": number,
         "photo": str(case.photo),
         "source": None if case.source is None else str(case.source),
         "truth": truth_of(case.facts),
         "map": _map_says(assistant, assistant.measure(evidence)[0], case),
+        "drawn": drawn,
         "turns": talk,
         "ended": ended,
     }
@@ -66,7 +80,11 @@ def truth_of(facts: Facts) -> Record:
 
 
 def _talk(
-    chat: Chat, facts: Facts, kinds: Sequence[str], generator: np.random.Generator
+    chat: Chat,
+    facts: Facts,
+    kinds: Sequence[str | Question],
+    drawn: Drawn,
+    generator: np.random.Generator,
 ) -> tuple[list[Record], str | None]:
     """The turns, and why the chat ended early; None where it did not."""
     asked: set[str] = set()
@@ -74,23 +92,26 @@ def _talk(
     truth = truth_of(facts)
     said: bool | None = None
     for kind in kinds:
-        question = ask(kind, facts, said, asked, generator)
+        question = kind if isinstance(kind, Question) else ask(kind, facts, said, asked, generator)
         try:
             answer = chat.ask(question.text)
         except DialogueTooLongError as error:
             return talk, str(error)
         if said is None:
             said = read(answer).verdict
-        talk.append(judged(question, answer, truth))
+        talk.append(judged(question, answer, truth, drawn))
     return talk, None
 
 
-def judged(question: Question, answer: str, truth: Mapping[str, Any]) -> Record:
-    """A turn with what its answer says, and whether that is true."""
+def judged(
+    question: Question, answer: str, truth: Mapping[str, Any], drawn: Drawn | None = None
+) -> Record:
+    """A turn with what its answer says, whether that is true, and whether it is as drawn."""
     reading = read(answer)
     return {
         "kind": question.kind,
         "place": question.place,
+        "boxes": list(question.boxes),
         "question": question.text,
         "answer": answer,
         "says": {
@@ -101,11 +122,15 @@ def judged(question: Question, answer: str, truth: Mapping[str, Any]) -> Record:
             "declined": reading.declined,
         },
         "right": is_right(question.kind, question.place, answer, truth),
+        "as_drawn": None
+        if drawn is None
+        else is_as_drawn(question.kind, question.boxes, question.place, answer, drawn),
     }
 
 
-def is_right(kind: str, place: str | None, answer: str, truth: Mapping[str, Any]) -> bool:
-    """Whether an answer is true; one that does not tell is not."""
+def is_right(kind: str, place: str | None, answer: str, truth: Mapping[str, Any]) -> bool | None:
+    """Whether an answer is true; one that does not tell is not. Sizes, boxes and how sure have no
+    truth but what is drawn."""
     reading = read(answer)
     if kind in VERDICT_KINDS:
         return reading.verdict == truth["damaged"]
@@ -117,13 +142,7 @@ def is_right(kind: str, place: str | None, answer: str, truth: Mapping[str, Any]
         if truth["damaged"]:
             return bool(reading.places) and reading.places <= set(truth["cells"])
         return not reading.places and reading.verdict is False
-    return reading.declined
-
-
-def stated_count(answer: str) -> int | None:
-    """How many defects an answer to "how many" states; who says that all is fine states none."""
-    reading = read(answer)
-    return 0 if reading.count is None and reading.verdict is False else reading.count
+    return reading.declined if kind == "unanswerable" else None
 
 
 def _map_says(assistant: AnomalyGPT, inspection: Inspection, case: Case) -> Record | None:

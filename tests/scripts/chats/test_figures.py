@@ -45,7 +45,20 @@ def true_chat(seed: int) -> Record:
         kind = "unanswerable" if kind == "unknown" else kind
         turns.append(judged(Question(kind, question, place), answer, truth))
     mapped = {"damaged": truth["damaged"], "meets_mask": truth["damaged"], "score": 0.5}
-    return {"chat": seed, "truth": truth, "map": mapped, "turns": turns, "ended": None}
+    # The picture shows just what is there.
+    regions = [
+        {"place": each.place, "share": each.area_fraction, "box": list(each.box), "score": 0.5}
+        for each in facts.defects
+    ]
+    drawn = {"damaged": truth["damaged"], "cells": truth["cells"], "regions": regions}
+    return {
+        "chat": seed,
+        "truth": truth,
+        "map": mapped,
+        "drawn": drawn,
+        "turns": turns,
+        "ended": None,
+    }
 
 
 def test_true_chats_have_full_marks() -> None:
