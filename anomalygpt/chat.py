@@ -9,7 +9,17 @@ from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
 from anomalygpt.language.generation import GenerationOptions
-from anomalygpt.replies import Reply, declined, is_free, reply_to, supports, understand
+from anomalygpt.replies import (
+    Asked,
+    Reply,
+    declined,
+    follow_up,
+    is_free,
+    names_box,
+    reply_to,
+    supports,
+    understand,
+)
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.verdict import judge, leading_word
 
@@ -49,6 +59,8 @@ class Chat:
         self._dialogue = open_dialogue()
         self._found: Inspection | None = None
         self._begun = False
+        # The last question, where it was about a box: "how large is it?" may follow.
+        self._about: Asked | None = None
 
     @property
     def inspection(self) -> Inspection:
@@ -102,11 +114,15 @@ class Chat:
             raise ConfigError("the question is empty; ask something about the photo")
         is_narrow = self._is_narrow
         asked = understand(question)
+        if self._about is not None:
+            asked = follow_up(asked, self._about, self.inspection)
+        self._about = None
         reply = None
         # The verdict is only asked for where it is needed.
         if is_narrow or not is_free(asked):
             reply = reply_to(asked, self.inspection, declining=is_narrow)
         if reply is not None:
+            self._about = asked[0] if names_box(asked, self.inspection) else None
             return self._given(question, reply)
         self._dialogue.ask(question if self._begun else self._evidence.first_question(question))
         self._begun = True

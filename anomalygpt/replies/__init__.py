@@ -1,7 +1,8 @@
 """Answers to questions about a result, from the result: pure functions, no model.
 
-What a question asks (`questions`, in other languages `languages`), what the result says to it
-(`sentences`), and whether what a model says freely is borne out by the result (`support`).
+What a question asks (`questions`, in other languages `languages`; which boxes it names, `boxes`),
+what the result says to it (`sentences`, of boxes `box_sentences`), and whether what a model says
+freely is borne out by the result (`support`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anomalygpt.replies import foreign, sentences
+from anomalygpt.replies import box_sentences, foreign, questions, sentences
 from anomalygpt.replies.questions import Asked, understand
 from anomalygpt.replies.support import supports
 from anomalygpt.results.inspection import Inspection
 
-__all__ = ["Asked", "Reply", "declined", "is_free", "reply_to", "supports", "understand"]
+__all__ = [
+    "Asked",
+    "Reply",
+    "declined",
+    "follow_up",
+    "is_free",
+    "names_box",
+    "reply_to",
+    "supports",
+    "understand",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,28 @@ def reply_to(
         return None
     text = sentences.join([sentences.ANSWERS[each.intent](each, inspection) for each in asked])
     return Reply(text, text)
+
+
+def names_box(asked: Sequence[Asked], inspection: Inspection) -> bool:
+    """Whether a question is about boxes that exist, so that the next one may point to them."""
+    return len(asked) == 1 and bool(_existing(asked[0], inspection))
+
+
+def follow_up(asked: tuple[Asked, ...], before: Asked, inspection: Inspection) -> tuple[Asked, ...]:
+    """A question with "it" or "the other one" as one about the boxes that these mean.
+
+    Args:
+        asked: from `understand`.
+        before: what was asked last; one for which `names_box` holds.
+        inspection: the result.
+    """
+    boxes = _existing(before, inspection)
+    return questions.follow_up(asked, before, boxes, len(inspection.regions))
+
+
+def _existing(asked: Asked, inspection: Inspection) -> tuple[int, ...]:
+    count = len(inspection.regions)
+    return tuple(n for n in box_sentences.named(asked, inspection) if 1 <= n <= count)
 
 
 def is_free(asked: Sequence[Asked]) -> bool:

@@ -7,9 +7,10 @@ these.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
+from anomalygpt.replies.boxes import aspect_of, boxes_in, known_words, means_it, others
 from anomalygpt.replies.languages import language_of, wanted_in
 from anomalygpt.replies.places import Place, place_in
 from anomalygpt.replies.words import clauses, inspection_words, plain, respelled
@@ -19,12 +20,17 @@ _MOST_WORDS = 40
 
 _DEFECT = (
     "(?:defects?|defectives?|anomal(?:y|ies)|flaws?|damages?|faults?|problems?|issues?|errors?"
-    "|irregularit(?:y|ies)|abnormalit(?:y|ies)|deviations?|imperfections?|blemish(?:es)?"
+    "|troubles?|irregularit(?:y|ies)|abnormalit(?:y|ies)|deviations?|imperfections?|blemish(?:es)?"
     "|nonconformit(?:y|ies)|damaged (?:spots?|areas?|places?)|bad (?:spots?|areas?|places?))"
 )
 _REGION = (
     "(?:box(?:es)?|regions?|areas?|markings?|marks?|spots?|places?|rectangles?|zones?|frames?"
     "|finding)"
+)
+# All of them.
+_REGIONS = (
+    "(?:boxes|regions|areas|markings|marks|spots|places|rectangles|zones|frames|findings|defects"
+    "|anomalies|flaws|faults|problems|issues|irregularities)"
 )
 _GOOD = (
     "(?:ok|fine|good|alright|all right|in order|intact|undamaged|flawless|perfect|acceptable"
@@ -35,10 +41,8 @@ _BAD = (
     "|anomalous|affected|flawed|amiss|strange|weird|out of order|unacceptable|not (?:ok|fine|good))"
 )
 _IT = "(?:it|this|that|the \\w+|this \\w+|everything|all|they|these|those)"
-_CARDINAL = "one|two|three|four|five|six|seven|eight|nine|ten"
-_NTH = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
-_FIRST = dict(zip(_NTH.split("|"), range(1, 11), strict=True))
-_FIRST |= dict(zip(_CARDINAL.split("|"), range(1, 11), strict=True))
+
+_MANY = "one|two|three|four|five|six|seven|eight|nine|ten"
 
 # In this order: what is more special first.
 _INTENTS: tuple[tuple[str, str], ...] = (
@@ -49,17 +53,22 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"|thank you|many thanks|have a nice|until next|that (?:is|was) (?:all|everything)"
         r"|we are done|well done|great|i see$|i see thanks|new part$|quick check$|sorry|cheers"
         r"|i have no more questions|that helps|that was helpful)\b(?! how (?:many|sure|bad))"
-        r"|^(?:who|what) are you\b|what can (?:you do|i ask)|are you (?:a |an )?(?:human|person"
-        r"|robot|machine|real|there|ai|bot)\b|your (?:name|job|task|purpose)\b|yourself\b"
+        r"|^(?:who|what)(?: exactly)? are you$|what can (?:you do|i ask)"
+        r"|are you (?:a |an )?(?:human|person|robot|machine|real|there|ai|bot)\b|your (?:name|job"
+        r"|task|purpose)\b|yourself\b"
         r"|how can you help|talking to\b|what do you do$|good for$|what are you for",
     ),
     (
         "beyond",
         r"\b(?:weighs?|weight|how heavy|costs?|price|expensive|serial|batch|lot number|supplier"
         r"|manufacturer|company|factory|alloy|material|temperature|smells?|loud|hollow|inside"
-        r"|other side|back side|the back|root cause|causes?|caused|to blame|shift|operator|machine"
+        r"|other side|back side|the back|root cause|causes?(?! (?:for|of) (?:concern|alarm|worry"
+        r"|complaint))|caused|to blame|shift|operator|machine"
         r"|load|how long (?:it )?will|made (?:it|of|from|in)|how old|when was|when did|tolerances?"
-        r"|drawing|customers?|electric\w*|conducts?|voltage|who (?:made|took|did|is|was)"
+        r"|drawing|(?<!to )(?<!to the )(?<!to our )customers?|electric\w*|conducts?|voltage|who"
+        r"|whose|(?:comes?|came) from"
+        r"|manufactur\w+|where (?:should|shall|can|do|could) (?:i|we|you|they) (?:ship|send|store"
+        r"|deliver|put|buy|order|return|bring)"
         r"|(?:was|were) (?:it|this|they|the \w+) (?:made|produced|taken|tested|photographed)"
         r"|(?:it|image|photo|picture|part|factory) was (?:made|produced|taken)"
         r"|(?<!how )(?:does|will|would) (?:it|the part|this part) (?:still )?(?:work|function|last"
@@ -78,7 +87,9 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         "sure",
         r"\b(?:sure|certain|certainty|confident|confidence|probabilit(?:y|ies)|probable|likelihood"
         r"|likely|chances?|odds|trust|rely|reliable|reliability|trustworthy|mistaken|definite"
-        r"|accurate|accuracy|guess(?:ing|ed)?|false alarm)\b|\b(?:any|no|have|is there) doubts?\b"
+        r"|accurate|accuracy|guess(?:ing|ed)?|false alarm|positive|convinced|dependable"
+        r"|(?:count|bank|depend) on|how (?:safe|solid|firm|sound) (?:is|are))\b"
+        r"|\b(?:any|no|have|is there) doubts?\b"
         r"|\byou (?:might |may |could )?(?:be |err|misjudge|a?re )?(?:wrong|err)\b|^really$"
         r"|^p(?: anomaly)?$|\bcould (?:it|that|this) be wrong\b|^right$|^correct$",
     ),
@@ -87,6 +98,17 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"\b(?:why|how do you know|reasons?|explain (?:your|this|the) (?:answer|verdict|finding)"
         r"|explain that|explanation|justify|what makes you|how come|on what do you base|based on"
         r"|evidence|leads you|speaks for|basis|how did you (?:come|reach|get))\b",
+    ),
+    (
+        "boxes",
+        r"\b(?:list|name|describe|explain|show|tell|go (?:through|over)|(?:walk|run|talk)(?: me)?"
+        r" (?:through|down|over)) (?:me )?(?:about )?(?:(?:all|each|every|of|the|both|these|those"
+        rf"|list) )*(?:{_REGIONS}|numbers|everything)\b|\bone by one\b"
+        rf"|\b(?:list|meaning) of (?:all )?(?:the )?(?:{_REGIONS}|numbers)\b|\b(?:each"
+        rf"|every) (?:single )?{_REGION}\b"
+        rf"|^(?:all|both)(?: of them| {_REGIONS})?$|\b(?:tell|explain|describe) .*\bboth\b"
+        rf"|\bwhat (?:do|are) (?:all )?(?:the|these|those|all) (?:\w+ )?(?:{_REGIONS}|numbers)"
+        r"(?:$| (?:\w+ )*(?:mean|stand for|show|say|tell|for|about)\b)",
     ),
     (
         "report",
@@ -105,27 +127,31 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"|affected|damaged|covered|marked|total|altogether|overall)\b"
         r"|\b(?:total|overall|whole) (?:\w+ )?(?:areas?|size|surface)\b"
         r"|\b(?:affected|damaged|defective|marked) (?:share|surface|extent)\b"
-        r"|\b(?:coverage|covers?|share|percent\w*|fraction|portion|proportion|ratio|widespread)\b"
+        r"|\b(?:coverage|covers?|extents?|share|percent\w*|fraction|portion|proportion|ratio"
+        r"|widespread)\b"
         r"|\bhow (?:large|big)\b.*\b(?:total|altogether|overall|together)\b|^(?:the )?areas?$"
         r"|\bhow far does\b.*\b(?:extend|reach)\b",
     ),
     (
-        "worst",
-        r"\b(?:worst|largest|biggest|strongest|main|most (?:serious|severe|obvious|critical"
-        r"|important|anomalous|suspicious)|stands? out most|matters? most|look\w* (?:at )?first"
-        r"|(?:larger|worse) than)\b"
-        r"|(?<!in )(?<!at )\bwhich (?:box|region|defect|anomaly|flaw|one|of (?:them|these))\b",
+        "smallest",
+        r"\b(?:smallest|tiniest|littlest|slightest|weakest|faintest|mildest"
+        r"|least (?:large|big|serious|severe|obvious|critical|important|strong)"
+        r"|stands? out (?:the )?least)\b",
     ),
     (
-        "box",
-        rf"\b(?:{_REGION}|{_DEFECT}|row|number|no|nr|item|line|label) (?:number |no |nr )?"
-        rf"(?P<number>\d{{1,3}}|{_CARDINAL})\b(?! percent)"
-        rf"|^(?:and |what about |what is |the )*(?P<alone>\d{{1,3}}|{_NTH})(?: one)?$"
-        rf"|\bthe (?P<nth>{_NTH}) (?:one|{_REGION}|{_DEFECT}|row)\b",
+        "worst",
+        r"\b(?:worst|largest|biggest|greatest|gravest|strongest|hugest|widest|main"
+        r"|most (?:serious|severe|obvious|critical|important|anomalous|suspicious|striking"
+        r"|dangerous|noticeable|visible|prominent|pronounced|urgent|significant)"
+        r"|stands? out (?:the )?most"
+        r"|matters? (?:the )?most|look\w* (?:at )?first|(?:larger|worse) than)\b"
+        r"|(?<!in )(?<!at )\bwhich (?:box|region|defect|anomaly|flaw|one|of (?:them|these))\b",
     ),
     (
         "count",
         r"\bhow many\b(?! (?:mm|cm|pixels?|percent|millimet\w*|inch\w*))|\bnumber of\b|\bcount\b"
+        r"|\b(?:total|sum) of\b|\btally\b"
+        rf"|\b(?:are|is) there (?:only |just |exactly )?(?:\d+|{_MANY})\b"
         r"|\bmore than one\b|\bone or (?:more|several|two|many)\b|^(?:are there )?many$"
         rf"|\b(?:only|just|exactly) (?:the )?one\b|\bseveral\b|\bmany {_DEFECT}\b",
     ),
@@ -134,13 +160,16 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"\b(?:scrap(?:ped|ping)?|reject(?:ed)?|accept(?:ed|able)?|ship(?:ped|ping)?|keep|discard"
         r"|rework(?:ed)?|repair(?:ed)?|release|deliver(?:ed)?|sort (?:it |this )?out|throw|bin it"
         r"|recommend\w*|suggest\w*|advi[cs]e|proceed|pass (?:it|this) on|send (?:it|this)"
-        r"|next step)\b|\bwhat (?:should|shall|must|can|do) (?:i|we) do\b|\bwhat would you do\b"
+        r"|next step|(?:go|goes|let \w+) (?:out|through)|(?:go|goes|out) to (?:the |our |a )?"
+        r"(?:clients?|customers?|buyers?))\b|\bwhat (?:should|shall|must|can|do) (?:i|we) do\b"
+        r"|\bwhat would you do\b"
         rf"|^what (?:now|next)$|\b(?:can|may|should|could) (?:i|we|{_IT}) (?:still )?(?:be )?use"
         r"|\bwhat to do\b|\bhow (?:should|do) (?:i|we) (?:go on|continue|proceed)\b|\bstill us",
     ),
     (
         "severity",
-        r"\b(?:sever\w+|serious\w*|critical|grave|how bad|how badly|worry|worried|cosmetic|minor"
+        r"\b(?:sever\w+|serious\w*|concern\w*|alarming|(?:cause|reason) for alarm|critical|grave"
+        r"|how bad|how badly|worry|worried|cosmetic|minor"
         r"|major|dangerous|matter|big (?:problem|deal)|how much of a problem|tolerable|harmless"
         r"|rate)\b",
     ),
@@ -171,14 +200,16 @@ _INTENTS: tuple[tuple[str, str], ...] = (
     (
         "clean",
         r"\b(?:rest|elsewhere|everything else|anywhere else|other (?:\w+ )?(?:areas|parts|places"
-        r"|regions|spots)|limited to|spread|remaining)\b|\bwhich (?:areas|parts|places|regions)\b"
+        r"|regions|spots)|limited to|spread|remaining)\b"
+        r"|\bwhich (?:areas|parts|places|regions)\b(?! (?:did|have|do) you\b)"
         rf"|\bwhere\b.*\b{_GOOD}\b",
     ),
     (
         "where",
         r"\b(?:where\w*|locat\w+|positions?|point to|show me|place of|at what place|coordinates?"
         r"|in which (?:area|region|part|place|corner)"
-        r"|(?:what|which) (?:part|place|area|corner|region|section) of)\b",
+        r"|(?:what|which) (?:part|place|area|corner|region|section) of|highlight\w*"
+        rf"|(?:what|which) {_REGIONS} (?:did|have|do) you|point (?:me |us )?to)\b",
     ),
     (
         "kind",
@@ -223,6 +254,10 @@ _INTENTS: tuple[tuple[str, str], ...] = (
 _WITH_PLACE = frozenset(
     ("anomaly", "ok", "where", "see", "beyond", "open", "clean", "kind", "worst", "part")
 )
+# After a question about a box, "it" is the box in these.
+_OF_A_BOX = frozenset(("where", "size", "coverage", "severity", "kind", "why", "score"))
+# These are no questions about a box, though they may name one.
+_BEFORE_BOXES = frozenset(("social", "beyond", "colour", "doubt"))
 _THING = re.compile(
     r"\b(?:(?:is|are|was) (?:there|it|that|this)|(?:do|can|did|could) you (?:see|find|spot|notice)"
     r"|does (?:it|the \w+|this \w+) (?:have|show|contain)|has it|could it be|looking for|what about"
@@ -255,6 +290,15 @@ _COMMON = (
     " assembly customer colleague boss marked drawn draw drew red frame frames box boxes region"
     " regions row rows table number numbers heat dis gonna golden sample master percent explain"
     " mean means called call photos images pictures parts pieces products samples items objects"
+    " notice observe detect detected discover discovered recognise recognize identify identified"
+    " flag flagged judge consider assess assessment evaluate appear appears seem currently actually"
+    " basically honestly obviously clearly simply visible visibly apparent present located situated"
+    " placed sitting lying occur occurs found spotted noticed seen displayed indicated indicate"
+    " labelled labeled numbered outlined circled highlighted precise precisely numeric figure"
+    " figures value values amount quantity roughly approximately around short brief briefly detail"
+    " details info information opinion view mind impression thoughts assistant someone talk walk"
+    " run"
+    " through explain describe list understand meaning stand stands"
 )
 
 
@@ -267,7 +311,8 @@ class Asked:
             result can tell, "open" for what may be about the result and was not understood.
         words: the question as plain words.
         place: the part of the photo that is named.
-        number: the region that is named, from 1 on.
+        numbers: the boxes that are named; those of the result count from 1 on.
+        aspect: what is asked of them, see `boxes.aspect_of`.
         thing: what is asked for by name, with its article: "a short circuit".
         language: of the question where that is not English, such as "de"; "other" for unknown.
     """
@@ -275,7 +320,8 @@ class Asked:
     intent: str
     words: str
     place: Place | None = None
-    number: int | None = None
+    numbers: tuple[int, ...] = ()
+    aspect: str = ""
     thing: str | None = None
     language: str = "en"
 
@@ -288,26 +334,56 @@ def understand(question: str) -> tuple[Asked, ...]:
     if len(plain(question).split()) > _MOST_WORDS:
         return (Asked("open", plain(question)),)
     found = {
-        (each.intent, each.place, each.number): each for each in map(_asked, clauses(question))
+        (each.intent, each.place, each.numbers): each for each in map(_asked, clauses(question))
     }
     asked = tuple(found.values())
     return tuple(each for each in asked if each.intent != "social") or asked
+
+
+def follow_up(
+    asked: tuple[Asked, ...], before: Asked, boxes: tuple[int, ...], count: int
+) -> tuple[Asked, ...]:
+    """What "and the other one?" and "how large is it?" ask for, after a question about a box.
+
+    Args:
+        asked: the question, from `understand`.
+        before: the question about a box that was asked last.
+        boxes: which ones that was.
+        count: how many boxes there are.
+
+    Returns:
+        The same where it points to nothing that was said before.
+    """
+    if not boxes or len(asked) != 1 or asked[0].intent == "box":
+        return asked
+    (one,) = asked
+    meant, aspect = others(one.words, boxes, count), aspect_of(one.words)
+    if meant:
+        aspect = before.aspect if aspect == "all" and before.aspect != "compare" else aspect
+        return (replace(one, intent="box", numbers=meant, aspect=aspect),)
+    if one.intent in _OF_A_BOX and len(boxes) == 1 and means_it(one.words):
+        return (replace(one, intent="box", numbers=boxes, aspect=aspect),)
+    return asked
 
 
 def _asked(clause: str) -> Asked:
     words = respelled(plain(clause), _known_words())
     whole, words = words, _OPENINGS.sub("", words)
     place = place_in(words)
-    intent, found = _intent(words)
+    intent, is_told = _intent(words)
     if intent in ("beyond", "open") and _intent(whole)[0] == "social":
         return Asked("social", whole)
     thing = _THING.search(words)
+    numbers, is_strong = boxes_in(words)
+    if numbers and not (is_told and intent in _BEFORE_BOXES):
+        # Who names a box may use a word that nobody foresaw.
+        if len(_strangers(words, "box")) <= is_strong:
+            return Asked("box", words, numbers=numbers, aspect=aspect_of(words, len(numbers)))
+        intent = "beyond"
+    is_beyond = intent == "beyond" and is_told
     if intent in _PLAIN and _strangers(words, intent):
         intent = "beyond"
-    if intent == "box" and found is not None:
-        named = next(text for text in found.groupdict().values() if text)
-        return Asked("box", words, number=int(named) if named.isdigit() else _FIRST[named])
-    if place is not None and intent in _WITH_PLACE:
+    if place is not None and intent in _WITH_PLACE and not is_beyond:
         return Asked("cell", words, place)
     if thing is not None and intent in ("beyond", "open"):
         return Asked("beyond", words, thing=thing["thing"])
@@ -330,12 +406,13 @@ def _strangers(words: str, intent: str) -> list[str]:
     return [word for word in strange if word not in own]
 
 
-def _intent(words: str) -> tuple[str, re.Match[str] | None]:
+def _intent(words: str) -> tuple[str, bool]:
+    """What plain words ask for, and whether a pattern says so."""
     for intent, pattern in _compiled():
-        if found := pattern.search(words):
-            return intent, found
+        if pattern.search(words):
+            return intent, True
     is_open = _ABOUT_RESULT.search(words) and not _strangers(words, "open")
-    return ("open" if is_open else "beyond"), None
+    return ("open" if is_open else "beyond"), False
 
 
 @cache
@@ -347,4 +424,5 @@ def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _known_words() -> frozenset[str]:
     """Words that need no mending: those of the patterns, and of dialogues."""
     spelled = re.sub(r"\\[a-zA-Z]", " ", " ".join(pattern for _, pattern in _INTENTS))
-    return inspection_words() | frozenset([*re.findall(r"[a-z]+", spelled), *_COMMON.split()])
+    own = [*re.findall(r"[a-z]+", spelled), *_COMMON.split(), *known_words()]
+    return inspection_words() | frozenset(own)

@@ -32,10 +32,12 @@ _REPLACED = (
     (r"\b(any|every|some) (thing|where)\b", r"\1\2"),
     (r"%", " percent "),
     (r"#\s?(?=\d)", " number "),
+    (r"(?<=\s)-(?=\d)", " minus "),
+    (r"\b(\d{1,3})\s?(?:st|nd|rd|th)\b", r" number \1 "),
 )
 _WORD = re.compile(r"8d|\d+(?:\.\d+)?|[^\W\d_]+")
 _SENTENCE_ENDS = re.compile(
-    r"(?<=[?!;。？！\n])\s*|\.\s+(?=\S)"
+    r"(?<=[?!;。？！\n])\s*|\.\s+(?=[^\s\d])"
     r"|,? (?:and|but|or|also) (?=(?:where|how|what|which|why|is it|are there|is there|should)\b)",
     re.IGNORECASE,
 )

@@ -63,7 +63,7 @@ def is_as_drawn(
     """
     if kind == "unanswerable":
         return read(answer).declined
-    if not _is_borne_out(answer, drawn):
+    if read(answer).declined or not _is_borne_out(answer, drawn):
         return False
     if boxes:
         return _about_boxes(kind, boxes, answer, drawn)
@@ -140,7 +140,7 @@ def _about_all(kind: str, answer: str, drawn: Drawn) -> bool | None:
         return bool(_SURE.search(answer.lower()))
     if not regions:
         # Nothing is drawn: nothing may be named.
-        return not reading.places and not reading.declined
+        return not reading.places
     if kind == "where":
         return {region["place"] for region in regions} == reading.places
     if kind == "size":

@@ -254,6 +254,24 @@ def test_the_result_answers_without_the_language_model(chat, question: str) -> N
     assert said == reply_to(understand(question), found).text
 
 
+def test_it_means_the_box_that_was_asked_about(chat) -> None:
+    found = chat.judge()
+    assert found.regions
+    first = found.regions[0]
+    x0, y0, x1, y1 = first.bbox
+    assert f"at the {first.location}" in chat.ask("where is box 1?")
+    assert f"{x1 - x0} × {y1 - y0} pixels" in chat.ask("how large is it?")
+    assert f"({x0}, {y0})" in chat.ask("And where is it?")
+    other = chat.ask("what about the other one?")
+    if len(found.regions) == 1:
+        assert other == "There is no box 2. There is one box, box 1."
+    else:
+        assert "ox 2" in other
+    # Another question in between, and "it" is the defect again.
+    chat.ask("how sure?")
+    assert chat.ask("how large is it?") == reply_to(understand("how large is it?"), found).text
+
+
 def test_later_answers_of_the_model_know_of_it(assistant, parts, bank) -> None:
     """A given turn is read as one that the model wrote: the same cache, token by token."""
     given = assistant.chat(parts / "stained.png", bank)

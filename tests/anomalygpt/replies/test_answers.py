@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomalygpt.constants import LOCATIONS
-from anomalygpt.replies import reply_to, supports, understand
+from anomalygpt.replies import reply_to, understand
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.results.inspection import Inspection
 
@@ -64,7 +64,7 @@ def test_places_and_numbers_are_those_of_the_table(made, seed: int, question: st
     for share in re.findall(r"together cover ([\d.]+) %", said):
         assert share == f"{100 * total:.1f}"
     if found.regions and question == "where?":
-        assert len(re.findall(r"region \d+", said.lower())) == len(found.regions)
+        assert len(re.findall(r"box \d+", said.lower())) == len(found.regions)
 
 
 @pytest.mark.parametrize("question", PLAIN)
@@ -118,8 +118,8 @@ def test_regions_are_told_one_by_one(made) -> None:
     assert f"at the {first.location}" in said
     assert f"score {first.score:.2f}" in said
     assert str(first.bbox[0]) in said
-    assert answer(found, "box 7?").startswith("There is no region 7")
-    assert "Region 1" in answer(found, "which is the worst?")
+    assert answer(found, "box 7?").startswith("There is no box 7")
+    assert "Box 1" in answer(found, "which is the worst?")
 
 
 def test_a_yes_without_a_region_says_so(made) -> None:
@@ -150,39 +150,3 @@ def test_what_no_result_tells_is_declined_in_a_sentence_that_fits(made, question
 def test_without_a_verdict_nothing_is_said(made) -> None:
     found = made(is_anomalous=None, anomaly_probability=None)
     assert reply_to(understand("ok?"), found, declining=True) is None
-
-
-# --- what a model says freely ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "is_true"),
-    [
-        ("The damage is at the left and right.", True),
-        ("I see 2 defects, at the left and right.", True),
-        ("Hello! Ask me whether something is wrong.", True),
-        ("Report: three flaws.", False),
-        ("There is a defect at the bottom left.", False),
-        ("The part looks fine.", False),
-        ("I see no defect.", False),
-        ("No, there is no anomaly in the image.", False),
-        ("The frobnicator of step D4 was calibrated.", False),
-        ("", False),
-    ],
-)
-def test_what_the_result_bears_out(made, text: str, is_true: bool) -> None:
-    assert supports(made("left", "right"), text) is is_true
-
-
-@pytest.mark.parametrize(
-    ("text", "is_true"),
-    [
-        ("The part looks fine.", True),
-        ("I see no defect.", True),
-        ("There is damage at the top.", False),
-        ("I would reject it.", False),
-        ("Yes, there is an anomaly in the image.", False),
-    ],
-)
-def test_what_a_good_result_bears_out(made, text: str, is_true: bool) -> None:
-    assert supports(made(), text) is is_true

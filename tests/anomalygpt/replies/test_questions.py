@@ -122,4 +122,4 @@ def test_words_that_are_a_place_only_sometimes(question: str) -> None:
 )
 def test_which_region_is_meant(question: str, number: int) -> None:
     (asked,) = understand(question)
-    assert asked.number == number
+    assert asked.numbers == (number,)
