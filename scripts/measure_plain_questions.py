@@ -5,7 +5,7 @@
 Results with 0 to 4 regions are made from a seed; each question of `chats.plain_questions` is put
 to each of them, and its answer is compared with the regions (`chats.drawn`). A question that the
 language model would have to answer counts as not answered. `--half mending --failures` shows what
-is to be mended; nobody looks at those of the other half.
+is to be mended; nobody looks at those of the other list.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def failures(asked: PlainQuestion, results: Sequence[Inspection]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--half", choices=("mending", "counted"), default="counted")
-    made.add_argument("--failures", action="store_true", help="show them; of the first half only")
+    made.add_argument("--failures", action="store_true", help="show them; of the first list only")
     made.add_argument("--seed", type=int, default=0)
     options = made.parse_args(arguments)
     generator = np.random.default_rng(options.seed)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from anomalygpt.replies.boxes import aspect_of, boxes_in, known_words, means_it, others
+from anomalygpt.replies.common_words import COMMON
 from anomalygpt.replies.languages import language_of, wanted_in
 from anomalygpt.replies.places import Place, place_in
-from anomalygpt.replies.words import clauses, inspection_words, plain, respelled
+from anomalygpt.replies.words import asking_words, clauses, inspection_words, plain, respelled
 
 # Who writes more tells a story; the language model reads it.
 _MOST_WORDS = 40
@@ -64,7 +65,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"|manufacturer|company|factory|alloy|material|temperature|smells?|loud|hollow|inside"
         r"|other side|back side|the back|root cause|causes?(?! (?:for|of) (?:concern|alarm|worry"
         r"|complaint))|caused|to blame|shift|operator|machine"
-        r"|load|how long (?:it )?will|made (?:it|of|from|in)|how old|when was|when did|tolerances?"
+        r"|load|how long (?:it )?will|made (?:it|of|from|in)|how deep|depth|thickness|how old"
+        r"|when was|when did|tolerances?"
         r"|drawing|(?<!to )(?<!to the )(?<!to our )customers?|electric\w*|conducts?|voltage|who"
         r"|whose|(?:comes?|came) from"
         r"|manufactur\w+|where (?:should|shall|can|do|could) (?:i|we|you|they) (?:ship|send|store"
@@ -88,7 +90,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"\b(?:sure|certain|certainty|confident|confidence|probabilit(?:y|ies)|probable|likelihood"
         r"|likely|chances?|odds|trust|rely|reliable|reliability|trustworthy|mistaken|definite"
         r"|accurate|accuracy|guess(?:ing|ed)?|false alarm|positive|convinced|dependable"
-        r"|(?:count|bank|depend) on|how (?:safe|solid|firm|sound) (?:is|are))\b"
+        r"|(?:count|bank|depend) on|how (?:safe|solid|firm|sound) (?:is|are)"
+        r"|double check|check (?:it|this|that) (?:myself|by (?:eye|hand)))\b"
         r"|\b(?:any|no|have|is there) doubts?\b"
         r"|\byou (?:might |may |could )?(?:be |err|misjudge|a?re )?(?:wrong|err)\b|^really$"
         r"|^p(?: anomaly)?$|\bcould (?:it|that|this) be wrong\b|^right$|^correct$",
@@ -100,8 +103,33 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"|evidence|leads you|speaks for|basis|how did you (?:come|reach|get))\b",
     ),
     (
+        "smallest",
+        r"\b(?:smallest|tiniest|littlest|slightest|weakest|faintest|mildest"
+        r"|least (?:large|big|serious|severe|obvious|critical|important|strong)"
+        r"|stands? out (?:the )?least)\b",
+    ),
+    (
+        "worst",
+        r"\b(?:worst|largest|biggest|greatest|gravest|strongest|hugest|widest|main"
+        r"|most (?:serious|severe|obvious|critical|important|anomalous|suspicious|striking"
+        r"|dangerous|noticeable|visible|prominent|pronounced|urgent|significant)"
+        r"|stands? out (?:the )?most"
+        r"|matters? (?:the )?most|look\w* (?:at )?first|(?:larger|worse) than)\b"
+        r"|\bwhich\b.*\bmost\b"
+        r"|(?<!in )(?<!at )\bwhich (?:box|region|defect|anomaly|flaw|one|of (?:them|these))\b",
+    ),
+    (
+        "count",
+        r"\bhow many\b(?! (?:mm|cm|pixels?|percent|millimet\w*|inch\w*))|\bnumber of\b|\bcount\b"
+        rf"|\b(?:total|sum) of\b|\btally\b|\bhow much {_REGIONS}\b"
+        rf"|\b(?:are|is) there (?:only |just |exactly )?(?:\d+|{_MANY})\b"
+        r"|\bmore than one\b|\bone or (?:more|several|two|many)\b|^(?:are there )?many$"
+        rf"|\b(?:only|just|exactly) (?:the )?one\b|\bseveral\b|\bmany {_DEFECT}\b",
+    ),
+    (
         "boxes",
-        r"\b(?:list|name|describe|explain|show|tell|go (?:through|over)|(?:walk|run|talk)(?: me)?"
+        r"\b(?:list|enumerate|name|describe|explain|show|tell|go (?:through|over)|(?:walk|run"
+        r"|talk)(?: me)?"
         r" (?:through|down|over)) (?:me )?(?:about )?(?:(?:all|each|every|of|the|both|these|those"
         rf"|list) )*(?:{_REGIONS}|numbers|everything)\b|\bone by one\b"
         rf"|\b(?:list|meaning) of (?:all )?(?:the )?(?:{_REGIONS}|numbers)\b|\b(?:each"
@@ -131,29 +159,6 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"|widespread)\b"
         r"|\bhow (?:large|big)\b.*\b(?:total|altogether|overall|together)\b|^(?:the )?areas?$"
         r"|\bhow far does\b.*\b(?:extend|reach)\b",
-    ),
-    (
-        "smallest",
-        r"\b(?:smallest|tiniest|littlest|slightest|weakest|faintest|mildest"
-        r"|least (?:large|big|serious|severe|obvious|critical|important|strong)"
-        r"|stands? out (?:the )?least)\b",
-    ),
-    (
-        "worst",
-        r"\b(?:worst|largest|biggest|greatest|gravest|strongest|hugest|widest|main"
-        r"|most (?:serious|severe|obvious|critical|important|anomalous|suspicious|striking"
-        r"|dangerous|noticeable|visible|prominent|pronounced|urgent|significant)"
-        r"|stands? out (?:the )?most"
-        r"|matters? (?:the )?most|look\w* (?:at )?first|(?:larger|worse) than)\b"
-        r"|(?<!in )(?<!at )\bwhich (?:box|region|defect|anomaly|flaw|one|of (?:them|these))\b",
-    ),
-    (
-        "count",
-        r"\bhow many\b(?! (?:mm|cm|pixels?|percent|millimet\w*|inch\w*))|\bnumber of\b|\bcount\b"
-        r"|\b(?:total|sum) of\b|\btally\b"
-        rf"|\b(?:are|is) there (?:only |just |exactly )?(?:\d+|{_MANY})\b"
-        r"|\bmore than one\b|\bone or (?:more|several|two|many)\b|^(?:are there )?many$"
-        rf"|\b(?:only|just|exactly) (?:the )?one\b|\bseveral\b|\bmany {_DEFECT}\b",
     ),
     (
         "advice",
@@ -207,7 +212,7 @@ _INTENTS: tuple[tuple[str, str], ...] = (
     (
         "where",
         r"\b(?:where\w*|locat\w+|positions?|point to|show me|place of|at what place|coordinates?"
-        r"|in which (?:area|region|part|place|corner)"
+        r"|(?:in|on|at) (?:what|which) (?:\w+ )?(?:area|region|part|place|corner|side|edge|end)"
         r"|(?:what|which) (?:part|place|area|corner|region|section) of|highlight\w*"
         rf"|(?:what|which) {_REGIONS} (?:did|have|do) you|point (?:me |us )?to)\b",
     ),
@@ -247,7 +252,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         "ok",
         rf"^good (?:one|part|piece)$|\b(?:{_GOOD}|{_BAD}|pass(?:es|ed)?|fails?|failed|flunk"
         r"|verdict|decision|judg\w+|quality|yes or no|go or no go|no go|go no go|thumbs up"
-        r"|as (?:it|they) should)\b",
+        r"|as (?:it|they) should|(?:ought|supposed|meant) to (?:be|look)|your (?:call|take|opinion)"
+        r"|in (?:a )?(?:\w+ )?(?:shape|condition))\b",
     ),
 )
 # A place turns these into a question about it.
@@ -272,34 +278,16 @@ _ABOUT_RESULT = re.compile(
 )
 
 
+_FOREIGN = frozenset(("social", "beyond"))
+_MEASURING = frozenset(("where", "size", "coverage", "count", "worst", "smallest"))
+_DAMAGE_WORD = re.compile(
+    rf"\b(?:{_DEFECT}|{_REGION}|{_BAD}|it|this|that|these|those|they|them|there|one|ones"
+    r"|stand\w*|highlight\w*|scratch\w*|cracks?|stains?|dents?|holes?|cuts?|chips?)\b"
+)
+_PART_NOUNS = frozenset(("part", "piece", "unit", "product", "item", "object", "thing", "sample"))
 # Nothing else can be meant by these, whatever other words there are.
 _PLAIN = frozenset(intent for intent, _ in _INTENTS) - {"social", "beyond", "colour", "doubt"}
 _PART_NAME = re.compile(r"\b(?:the|this|that|my|our|your|an?|these|dis)(?= (\w+(?: \w+)?))")
-_COMMON = (
-    "a an the this that these those it its they them he she we us our ours you your yours i me my"
-    " mine is are was were be been being am do does did done has have had can could may might must"
-    " shall should will would not no yes and or but if then than so as at by for from in into of"
-    " off on onto out over to up with within without about again also already always any anybody"
-    " anyone anything anywhere both each else even ever every everything exactly few finally get"
-    " gets give given go goes going here how just kindly know let like little look looks lot make"
-    " makes many maybe more most much need never new next now once one only other others please"
-    " put quick quickly quite rather really roughly say says see seem seems shown some something"
-    " somewhere soon still such sure take tell there thing things think too try two under very want"
-    " well what when where whether which who whole whose why image photo picture part piece unit"
-    " device product sample item component object workpiece specimen thing inspector inspection"
-    " assembly customer colleague boss marked drawn draw drew red frame frames box boxes region"
-    " regions row rows table number numbers heat dis gonna golden sample master percent explain"
-    " mean means called call photos images pictures parts pieces products samples items objects"
-    " notice observe detect detected discover discovered recognise recognize identify identified"
-    " flag flagged judge consider assess assessment evaluate appear appears seem currently actually"
-    " basically honestly obviously clearly simply visible visibly apparent present located situated"
-    " placed sitting lying occur occurs found spotted noticed seen displayed indicated indicate"
-    " labelled labeled numbered outlined circled highlighted precise precisely numeric figure"
-    " figures value values amount quantity roughly approximately around short brief briefly detail"
-    " details info information opinion view mind impression thoughts assistant someone talk walk"
-    " run"
-    " through explain describe list understand meaning stand stands"
-)
 
 
 @dataclass(frozen=True)
@@ -398,10 +386,13 @@ def _strangers(words: str, intent: str) -> list[str]:
         word
         for word in words.split()
         if word.isalpha()
-        and word not in _known_words()
+        and word not in _ordinary_words()
         and not (asks is not None and asks.search(word))
     ]
-    named = _PART_NAME.findall(words)
+    if intent in _MEASURING and not _DAMAGE_WORD.search(words):
+        # Where something else is, or how large, no result tells.
+        return strange
+    named = [name for name in _PART_NAME.findall(words) if name.split()[0] not in _PART_NOUNS]
     own: list[str] = next((name.split() for name in named if {*name.split()} & {*strange}), [])
     return [word for word in strange if word not in own]
 
@@ -424,5 +415,12 @@ def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _known_words() -> frozenset[str]:
     """Words that need no mending: those of the patterns, and of dialogues."""
     spelled = re.sub(r"\\[a-zA-Z]", " ", " ".join(pattern for _, pattern in _INTENTS))
-    own = [*re.findall(r"[a-z]+", spelled), *_COMMON.split(), *known_words()]
-    return inspection_words() | frozenset(own)
+    return inspection_words() | COMMON | {*re.findall(r"[a-z]+", spelled), *known_words()}
+
+
+@cache
+def _ordinary_words() -> frozenset[str]:
+    """Words of questions that a result answers."""
+    patterns = " ".join(pattern for intent, pattern in _INTENTS if intent not in _FOREIGN)
+    spelled = re.sub(r"\\[a-zA-Z]", " ", patterns)
+    return asking_words() | COMMON | {*re.findall(r"[a-z]+", spelled), *known_words()}

@@ -62,8 +62,14 @@ def clauses(question: str) -> list[str]:
 @cache
 def inspection_words() -> frozenset[str]:
     """Every word that the dialogues of `simulation.dialogues` are made of."""
+    return asking_words() | frozenset(_WORD.findall(" ".join(TOPICS).lower()))
+
+
+@cache
+def asking_words() -> frozenset[str]:
+    """Every word of them, but for what no photo shows."""
     templates = [text for texts in QUESTIONS.values() for text in texts]
-    return answer_words() | frozenset(_WORD.findall(" ".join([*templates, *TOPICS]).lower()))
+    return answer_words() | frozenset(_WORD.findall(" ".join(templates).lower()))
 
 
 @cache

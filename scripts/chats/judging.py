@@ -278,7 +278,7 @@ def answer_about(answer: str, place: str) -> bool | None:
 
 
 def _begins_by_declining(said: str) -> bool:
-    first = _PIECES.split(said)[0]
+    first = _SUPPOSED.sub("", _PIECES.split(said)[0])
     return bool(_UNTOLD.search(first)) and not (_DAMAGED.search(first) or _FINE.search(first))
 
 

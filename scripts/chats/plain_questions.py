@@ -1,14 +1,16 @@
 """Plain questions about a result, and some that it cannot answer, in words nobody tuned on.
 
-They were written before the patterns of `anomalygpt.replies` were read, and no test and no pattern
-takes words from here. Every other question of each kind is for mending: who changes the patterns
-may look at those that fail. The rest is only counted; once one of them was looked at, it counts no
-more, and new ones are to be written.
+Those of `ASKED` were written before the patterns of `anomalygpt.replies` were read. They are for
+mending: who changes the patterns may look at those that fail. Those of `fresh_questions` are only
+counted; once one of them was looked at, it moves here, and a new one is to be written. No test and
+no pattern takes words from either.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+
+from chats.fresh_questions import FRESH
 
 Half = Literal["mending", "counted"]
 # A question, or one with the numbers of boxes or the place that it asks about.
@@ -32,9 +34,9 @@ class PlainQuestion(NamedTuple):
 
 
 def questions(half: Half) -> list[PlainQuestion]:
-    """Every other question of each kind, the first for mending."""
-    start = 0 if half == "mending" else 1
-    return [_question(kind, row) for kind, rows in ASKED.items() for row in rows[start::2]]
+    """Those for mending, or those that are only counted."""
+    asked = ASKED if half == "mending" else FRESH
+    return [_question(kind, row) for kind, rows in asked.items() for row in rows]
 
 
 def _question(kind: str, row: Row) -> PlainQuestion:
