@@ -180,12 +180,11 @@ def _numbered(facts: Facts, chosen: Callable[[int], bool]) -> list[str]:
 
 
 def clean(asked: Asked, inspection: Inspection) -> str:
-    facts = facts_of_inspection(inspection)
-    if not facts.cells:
+    if not inspection.regions:
         return warned(f"{capital(found(inspection))}, anywhere.", inspection)
-    if len(facts.cells) == 9:
-        return "The regions reach every part of the photo."
-    return f"The regions reach the {join_words(facts.cells)}; I see nothing elsewhere."
+    places = join_words(facts_of_inspection(inspection).places)
+    which = "boxes" if len(inspection.regions) > 1 else "box"
+    return f"Apart from the {which} at the {places}, nothing stands out."
 
 
 def kind(asked: Asked, inspection: Inspection) -> str:
