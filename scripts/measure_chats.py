@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace, arguments: Sequence[str]) -> str:
         "turns": options.turns,
         "references": options.references,
         "seed": options.seed,
-        **({"fresh": True} if options.fresh else {}),
+        "fresh": options.fresh,
     }
     records = held_before(options.output, settings)
     missing = [number for number in range(options.chats) if number not in records]

@@ -83,7 +83,7 @@ FRESH: dict[str, tuple[str | tuple[str | int, ...], ...]] = {
         "What is the worst spot?",
         "Which defect is the most severe?",
         "Which region stands out the most?",
-        "Where should I look first?",
+        "Where should my eyes go first?",
         "Which of the boxes is worst?",
         "What is the most critical area?",
     ),

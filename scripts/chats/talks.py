@@ -171,8 +171,9 @@ def held_before(folder: Path, settings: Mapping[str, Any]) -> dict[int, Record]:
         write_atomically(kept, lambda file: file.write(json.dumps(settings, indent=1).encode()))
         return {}
     try:
-        earlier = json.loads(kept.read_text(encoding="utf-8"))
-    except ValueError:
+        # Folders that were begun before there were fresh words have none.
+        earlier = {"fresh": False, **json.loads(kept.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError):
         earlier = {}
     changed = [name for name in settings if earlier.get(name) != settings[name]]
     if changed:

@@ -16,7 +16,7 @@ from anomalygpt import GenerationOptions
 from anomalygpt.files import hash_file
 from anomalygpt.language.language_model import LanguageModel
 from chats import photos as photos_module
-from chats import questions, talks
+from chats import plain_questions, questions, talks
 from chats.photos import make_case
 from embedded import speech
 from simulation.anomaly import PLACES
@@ -78,6 +78,23 @@ def test_the_whole(
         assert len({turn["question"] for turn in record["turns"]}) == 5
         assert (record["source"] is not None) == record["truth"]["damaged"]
         assert record["map"] is not None
+
+
+def test_fresh_words(parts: Path, talker: Path, tmp_path: Path) -> None:
+    arguments = command(parts, talker, tmp_path / "out", "--chats", "3", "--fresh")
+    assert measure_chats.main(arguments) == 0
+    fresh = {each.text for each in plain_questions.questions("counted")}
+    for record in lines(tmp_path / "out"):
+        asked = [turn["question"] for turn in record["turns"]]
+        assert len(set(asked)) == 5
+        assert set(asked) <= fresh
+        assert record["turns"][0]["kind"] == "anomaly"
+        assert len(record["drawn"]["regions"]) == len(set(map(str, record["drawn"]["regions"])))
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["fresh"] is True
+    assert summary["figures"]["answers as drawn"]["total"] > 0
+    # They are other chats than those in learned words.
+    assert measure_chats.main([each for each in arguments if each != "--fresh"]) == 2
 
 
 def test_ctrl_c_keeps_what_is_there_and_the_same_command_goes_on(
