@@ -88,7 +88,8 @@ INTENTS: tuple[tuple[str, str], ...] = (
         "sure",
         r"\b(?:sure|certain|certainty|confident|confidence|probabilit(?:y|ies)|probable|likelihood"
         r"|likely|chances?|odds|trust|rely|reliable|reliability|trustworthy|mistaken|definite"
-        r"|accurate|accuracy|guess(?:ing|ed)?|false alarm|positive|convinced|dependable"
+        r"|accurate|accuracy|(?<!can you )(?<!could you )guess(?:ing|ed)?|false alarm|positive"
+        r"|convinced|dependable"
         r"|(?:count|bank|depend) on|how (?:safe|solid|firm|sound) (?:is|are)"
         r"|guarantee|swear|vouch|bet|double check|check (?:it|this|that) (?:myself|by (?:eye"
         r"|hand)))\b"
