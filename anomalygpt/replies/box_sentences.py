@@ -17,8 +17,10 @@ from simulation.dialogues.facts import severity_of
 
 _UNTOLD = "What kind of damage it is, the result does not say."
 _SMALL = frozenset(("smallest", "tiniest", "littlest", "slightest"))
-_LARGE = frozenset(("largest", "biggest", "greatest", "main", "hugest", "covers", "widest"))
-_WEAK = frozenset(("weakest", "faintest", "least", "mildest"))
+_LARGE = frozenset(
+    ("largest", "biggest", "greatest", "main", "hugest", "covers", "widest", "larger", "bigger")
+)
+_WEAK = frozenset(("weakest", "weaker", "faintest", "least", "mildest"))
 
 # Parts of the way from the level to 1 from which on a region stands out clearly, or strongly.
 _CLEARLY, _STRONGLY = 0.2, 0.5

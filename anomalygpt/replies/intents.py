@@ -107,7 +107,8 @@ INTENTS: tuple[tuple[str, str], ...] = (
         "smallest",
         r"\b(?:smallest|tiniest|littlest|slightest|weakest|faintest|mildest"
         r"|least (?:large|big|serious|severe|obvious|critical|important|strong)"
-        r"|stands? out (?:the )?least)\b",
+        r"|stands? out (?:the )?least)\b|^which (?:one |box |of them )?is (?:the )?(?:smaller"
+        r"|weaker)$",
     ),
     (
         "worst",
@@ -115,7 +116,9 @@ INTENTS: tuple[tuple[str, str], ...] = (
         r"|most (?:serious|severe|obvious|critical|important|anomalous|suspicious|striking"
         r"|dangerous|noticeable|visible|prominent|pronounced|urgent|significant)"
         r"|stands? out (?:the )?most"
-        r"|matters? (?:the )?most|look\w* (?:at )?first|(?:larger|worse) than)\b"
+        r"|matters? (?:the )?most|look\w* (?:at )?first|(?:larger|bigger|worse) than (?:the|all"
+        r"|any|another) (?:others?|ones?|rest))\b"
+        r"|^which (?:one |box |of them )?is (?:the )?(?:larger|bigger|worse|stronger)$"
         r"|\bwhich\b.*\bmost\b"
         r"|(?<!in )(?<!at )\bwhich (?:box|region|defect|anomaly|flaw|one|of (?:them|these))\b",
     ),
@@ -138,7 +141,9 @@ INTENTS: tuple[tuple[str, str], ...] = (
         rf"|every) (?:single )?{REGION}\b"
         rf"|^(?:all|both)(?: of them| {REGIONS})?$|\b(?:tell|explain|describe) .*\bboth\b"
         rf"|\bwhat (?:do|are) (?:all )?(?:the|these|those|all) (?:\w+ )?(?:{REGIONS}|numbers)"
-        r"(?:$| (?:\w+ )*(?:mean|stand for|show|say|tell|for|about)\b)",
+        r"(?:$| (?:\w+ )*(?:mean|stand for|show|say|tell|for|about)\b)"
+        rf"|^compare (?:them|(?:all |the |these |both )*{REGIONS})$"
+        r"|^(?:what (?:is|are) )?(?:an? |the )?(?:box|boxes|regions|markings|rectangles)$",
     ),
     (
         "report",
@@ -250,7 +255,8 @@ INTENTS: tuple[tuple[str, str], ...] = (
         "anomaly",
         rf"^.{{0,60}}?\b{DEFECT}\b|\b(?:anything|something|nothing) (?:is |looks? |be )?(?:{BAD}"
         r"|not right|broken)|\b(?:notice|see|find|spot|detect) anything\b"
-        r"|^(?:is there (?:any|one)|are there any|does it|do you)$",
+        r"|^(?:is there (?:any|one)|are there any|does it|do you)$"
+        r"|\b(?:is|are) there (?:an?|any|some) (?:box|boxes|regions?|marks?|markings?|spots?)\b",
     ),
     (
         "ok",

@@ -24,7 +24,7 @@ _WITH_PLACE = frozenset(
 # After a question about a box, "it" is the box in these.
 _OF_A_BOX = frozenset(("where", "size", "coverage", "severity", "kind", "why", "score"))
 # These are no questions about a box, though they may name one.
-_BEFORE_BOXES = frozenset(("social", "beyond", "colour", "doubt"))
+_BEFORE_BOXES = frozenset(("beyond", "colour", "doubt"))
 _THING = re.compile(
     r"\b(?:(?:is|are|was) (?:there|it|that|this)|(?:do|can|did|could) you (?:see|find|spot|notice)"
     r"|does (?:it|the \w+|this \w+) (?:have|show|contain)|has it|could it be|looking for|what about"
@@ -82,9 +82,14 @@ def understand(question: str) -> tuple[Asked, ...]:
         return (Asked(wanted_in(language, question), plain(question), language=language),)
     if len(plain(question).split()) > _MOST_WORDS:
         return (Asked("open", plain(question)),)
-    found = {
-        (each.intent, each.place, each.numbers): each for each in map(_asked, clauses(question))
-    }
+    found: dict[tuple[object, ...], Asked] = {}
+    before: Asked | None = None
+    for clause in clauses(question):
+        each = _asked(clause)
+        if before is not None and before.intent == "box":
+            each = _of_it(each, before.numbers)
+        before = each
+        found.setdefault((each.intent, each.place, each.numbers, each.aspect), each)
     asked = tuple(found.values())
     return tuple(each for each in asked if each.intent != "social") or asked
 
@@ -110,9 +115,14 @@ def follow_up(
     if meant:
         aspect = before.aspect if aspect == "all" and before.aspect != "compare" else aspect
         return (replace(one, intent="box", numbers=meant, aspect=aspect),)
+    return (_of_it(one, boxes),)
+
+
+def _of_it(one: Asked, boxes: tuple[int, ...]) -> Asked:
+    """The question about the one box, where "it" in it means that."""
     if one.intent in _OF_A_BOX and len(boxes) == 1 and means_it(one.words):
-        return (replace(one, intent="box", numbers=boxes, aspect=aspect),)
-    return asked
+        return replace(one, intent="box", numbers=boxes, aspect=aspect_of(one.words))
+    return one
 
 
 def _asked(clause: str) -> Asked:
@@ -120,10 +130,10 @@ def _asked(clause: str) -> Asked:
     whole, words = words, _OPENINGS.sub("", words)
     place = place_in(words)
     intent, is_told = _intent(words)
-    if intent in ("beyond", "open") and _intent(whole)[0] == "social":
+    numbers, is_strong = boxes_in(words)
+    if intent in ("beyond", "open") and not numbers and _intent(whole)[0] == "social":
         return Asked("social", whole)
     thing = _THING.search(words)
-    numbers, is_strong = boxes_in(words)
     if numbers and not (is_told and intent in _BEFORE_BOXES):
         # Who names a box may use a word that nobody foresaw.
         if len(_strangers(words, "box")) <= is_strong:

@@ -91,7 +91,8 @@ def test_numbers_of_something_else_are_no_boxes(question: str) -> None:
 @pytest.mark.parametrize(
     "question",
     ["What are the boxes?", "list all marks", "what do the numbers mean", "describe every box",
-     "go over all the regions", "explain the boxes", "show me all the findings", "both boxes?"],
+     "go over all the regions", "what is a box", "explain the boxes",
+     "show me all the findings", "both boxes?"],
 )  # fmt: skip
 def test_all_of_them(question: str) -> None:
     assert asked(question).intent == "boxes"
@@ -105,6 +106,14 @@ def test_all_of_them(question: str) -> None:
         ("smallest", "the tiniest mark?"),
         ("smallest", "which of them is weakest"),
         ("count", "what is the tally"),
+        ("worst", "which is bigger?"),
+        ("smallest", "which one is smaller?"),
+        ("boxes", "compare them"),
+        ("boxes", "boxes?"),
+        ("anomaly", "are there any boxes?"),
+        ("cell", "is there a mark at the lower left?"),
+        ("box", "Hello, what is #2?"),
+        ("beyond", "is it bigger than a coin?"),
         ("sure", "can I depend on that?"),
         ("where", "which spots did you highlight"),
         ("beyond", "where do the parts come from?"),
@@ -147,6 +156,16 @@ def test_it_and_the_other_one(
 ) -> None:
     one = after(made, first, question)
     assert (one.intent, one.numbers, one.aspect) == ("box", numbers, aspect)
+
+
+def test_it_within_one_question() -> None:
+    where, size = understand("Where does box 2 lie, and how large is it?")
+    assert (where.numbers, where.aspect) == ((2,), "where")
+    assert (size.intent, size.numbers, size.aspect) == ("box", (2,), "size")
+    assert [one.aspect for one in understand("Where is box 1? How big is box 1?")] == [
+        "where",
+        "size",
+    ]
 
 
 def test_the_others_are_all_that_are_left(made) -> None:
