@@ -6,7 +6,8 @@ a good part (text side), and how far it is from the patches of good parts (memor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import get_args
 
 import torch
@@ -20,9 +21,14 @@ from decoder.memory_bank import MemoryBank
 from decoder.scale import as_map, fused, without_level
 
 Grid = tuple[int, int]
+# (S, B, P) for a grid, or for None: see `MemoryBank.distances`.
+Distances = Callable[[Grid | None], Tensor]
 
 # A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
 SCORE_SHARE = 0.01
+
+# References that are copies of each other would make everything else infinitely far.
+LEAST_SCORE = 0.1
 
 
 class ImageDecoder(nn.Module):
@@ -145,7 +151,8 @@ class ImageDecoder(nn.Module):
 
         Published: 1 - mean over stages of the best cosine. Normalised: with d the distance at a
         stage and n the distance that good parts keep there, `scale.as_map` of the mean over
-        stages of d / n, `scale.without_level`.
+        stages of d / n, `scale.without_level`, times what `usual_score` and `lone_distance`
+        of `DecoderConfig` ask for.
 
         Args:
             stages: patch tokens per stage, each (B, H*W, C).
@@ -166,18 +173,46 @@ class ImageDecoder(nn.Module):
 
     def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
         """(B, H*W), see `reference_map`."""
+        ratio = self._ratio(memory_bank, partial(memory_bank.distances, stages), grid)
+        return as_map(ratio * self._trust(memory_bank, grid))
+
+    def _ratio(self, memory_bank: MemoryBank, distances: Distances, grid: Grid) -> Tensor:
+        """(B, H*W): distances in units of what good parts keep, without the photo's level."""
         lone = self.config.lone_factor
         if memory_bank.fixed_pose:
-            ratio = _ratio(memory_bank, stages, grid) / (lone if memory_bank.stands_alone else 1.0)
+            ratio = _ratio(memory_bank, distances, grid) / (lone if memory_bank.stands_alone else 1)
         else:
-            ratio = _ratio(memory_bank, stages, None)
+            ratio = _ratio(memory_bank, distances, None)
             if memory_bank.stands_alone:
                 ratio = ratio / lone
             elif self.config.by_place:
                 # What differs from every place counts as with a single reference, so that
                 # references which lie alike do not hide what one of them alone would show.
-                ratio = torch.maximum(_ratio(memory_bank, stages, grid), ratio / lone)
-        return as_map(without_level(ratio, self.config.level_share))
+                ratio = torch.maximum(_ratio(memory_bank, distances, grid), ratio / lone)
+        return without_level(ratio, self.config.level_share)
+
+    def _trust(self, memory_bank: MemoryBank, grid: Grid) -> float:
+        """What ratios are multiplied by, so that good parts of every product have like maps.
+
+        With several references by what each of them, left out, gets from the others. A single one
+        tells nothing of other parts, and its copies mislead: the plainer a part, or the more
+        background a photo has, the nearer they lie. What usual products keep tells more.
+        """
+        config = self.config
+        places = grid if memory_bank.fixed_pose else None
+        if memory_bank.stands_alone:
+            if config.lone_distance is None:
+                return 1.0
+            own = memory_bank.self_distances(places).log().mean().exp()
+            return float(own) / config.lone_distance
+        if config.usual_score is None:
+            return 1.0
+        count = len(memory_bank.left_out(places))
+        scores = [
+            _score(self._ratio(memory_bank, partial(_one_left_out, memory_bank, number), grid))
+            for number in range(count)
+        ]
+        return config.usual_score / max(float(torch.cat(scores).log().mean().exp()), LEAST_SCORE)
 
     def score(
         self, anomaly_map: Tensor, grid: Grid, formulation: Formulation | None = None
@@ -232,11 +267,21 @@ class ImageDecoder(nn.Module):
             )
 
 
-def _ratio(memory_bank: MemoryBank, stages: Sequence[Tensor], places: Grid | None) -> Tensor:
+def _ratio(memory_bank: MemoryBank, distances: Distances, places: Grid | None) -> Tensor:
     """(B, H*W): distances in units of what good parts keep, mean over the stages."""
-    distances = memory_bank.distances(stages, places)
-    normal = memory_bank.self_distances(places).to(distances.device)
-    return (distances / normal[:, None, None]).mean(dim=0)
+    found = distances(places)
+    normal = memory_bank.self_distances(places).to(found.device)
+    return (found / normal[:, None, None]).mean(dim=0)
+
+
+def _one_left_out(memory_bank: MemoryBank, number: int, places: Grid | None) -> Tensor:
+    return memory_bank.left_out(places)[number]
+
+
+def _score(ratio: Tensor) -> Tensor:
+    """(B,): the mean of the highest 1 % of ratios (B, P), above 0."""
+    count = max(1, round(SCORE_SHARE * ratio.shape[1]))
+    return ratio.topk(count, dim=1).values.mean(dim=1).clamp_min(LEAST_SCORE)
 
 
 def image_score(anomaly_map: Tensor) -> Tensor:

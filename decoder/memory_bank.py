@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -140,6 +141,16 @@ class MemoryBank:
         """Whether a single reference has to tell how far good parts lie apart."""
         return len(self._whole().references) == 1
 
+    @property
+    def lie_alike(self) -> bool:
+        """Whether the references show that good parts lie alike in the photo, at least roughly;
+        False where fewer than two are there, or some are without all patches of a square grid."""
+        with self._lock:
+            if not self._references:
+                return False
+            side = math.isqrt(next(iter(self._references.values())).own)
+            return self._whole().place_weight((side, side)) > 0
+
     def without(self, name: str) -> MemoryBank:
         """The bank without one reference, to measure that one; its scale stays that of all.
 
@@ -185,6 +196,19 @@ class MemoryBank:
         if grid is None or not weight or queries[0].shape[1] != grid[0] * grid[1]:
             return found
         return torch.lerp(found, in_place(queries, references, grid), weight)
+
+    def left_out(self, grid: Grid | None = None) -> list[Tensor]:
+        """`distances` of some references, as they are, each from all others.
+
+        Args:
+            grid: as in `distances`.
+
+        Returns:
+            One (S, 1, P) for each of them, at most 32; [] with a single reference.
+        """
+        with self._lock:
+            self._require_references()
+            return self._whole().left_out(grid)
 
     def self_distances(self, grid: Grid | None = None) -> Tensor:
         """How far apart patches of good parts lie among themselves, for each stage.

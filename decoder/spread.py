@@ -79,7 +79,8 @@ class Spread:
             self._scales[grid] = largest.clamp_min(MINIMUM_SELF_DISTANCE)
         return self._scales[grid]
 
-    def _leave_one_out(self, grid: Grid | None) -> list[Tensor]:
+    def left_out(self, grid: Grid | None) -> list[Tensor]:
+        """See `MemoryBank.left_out`."""
         if len(self.references) < 2:
             return []
         weight = self.place_weight(grid)
@@ -88,7 +89,11 @@ class Spread:
             bound = self._left_out(grid)
             pairs = zip(per_reference, bound, strict=True)
             per_reference = [torch.lerp(free, placed, weight) for free, placed in pairs]
-        return [_quantiles(per_reference, SELF_QUANTILE)]
+        return per_reference
+
+    def _leave_one_out(self, grid: Grid | None) -> list[Tensor]:
+        per_reference = self.left_out(grid)
+        return [_quantiles(per_reference, SELF_QUANTILE)] if per_reference else []
 
     def _left_out(self, grid: Grid | None) -> list[Tensor]:
         """(S, 1, P) of each reference, as it is, against all others: anywhere or by place."""

@@ -12,7 +12,7 @@ from anomalygpt.evaluation.settings import MapKind
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.references.encoded import EncodedReference
-from anomalygpt.references.library import FileBanks, add_to
+from anomalygpt.references.library import FileBanks, Named, fill
 from decoder import MemoryBank
 
 
@@ -66,30 +66,32 @@ class References:
             DataError: too few of a category's good photos can be read.
         """
         wanted = {
-            (path, turns)
+            (path, self._turns(trial.shots))
             for trial in plan.trials
             for path in trial.order[: trial.shots]
-            for turns in self._turns(trial.shots).values()
         }
         # Many turns first: the photo as it is comes with them.
         ordered = sorted(wanted, key=lambda each: (-each[1], each[0]))
         for path, turns in with_bar(ordered, len(ordered), f"references of {plan.category}"):
             self._of(path, turns)
-        return [self._set(plan.category, trial) for trial in plan.trials]
+        # Those that lie freely are turned here.
+        trials = with_bar(plan.trials, len(plan.trials), f"trials of {plan.category}")
+        return [self._set(plan.category, trial) for trial in trials]
 
     def single(self, path: Path) -> ReferenceSet | None:
         """One reference, not kept; None where it cannot be read."""
-        found = self._filled([path])
+        found = None if self._of(path, self._turns(1)) is None else self._filled([path])
         self._files.library.forget()
         return found
 
-    def _turns(self, shots: int) -> dict[MapKind, int]:
-        """Turned copies of each reference, the photo itself included, for each map."""
-        return {kind: self._files.turns(shots, kind) for kind in self._maps}
+    def _turns(self, shots: int) -> int:
+        """Most turned copies of each reference, the photo itself included, as far as their number
+        tells."""
+        return max(self._files.turns(shots, kind) for kind in self._maps)
 
     def _set(self, category: str, trial: Trial) -> ReferenceSet:
         readable: list[Path] = []
-        most = max(self._turns(trial.shots).values())
+        most = self._turns(trial.shots)
         for path in trial.order:
             if len(readable) == trial.shots:
                 break
@@ -101,26 +103,22 @@ class References:
                 f"{category}: only {len(readable)} of its good photos can be read, {trial.shots} "
                 f"references were asked for ({reasons}); mend them or ask for fewer"
             )
-        found = self._filled(readable)
-        assert found is not None
-        return found
+        return self._filled(readable)
 
-    def _filled(self, paths: Sequence[Path]) -> ReferenceSet | None:
-        banks: dict[int, MemoryBank] = {}
-        turns_of = self._turns(len(paths))
-        own: list[EncodedReference] = []
-        for turns in dict.fromkeys(turns_of.values()):
-            bank = banks[turns] = self._files.library.new_bank(fixed_pose=self._files.fixed_pose)
-            own = []
-            for path in paths:
-                found = self._of(path, turns)
-                if found is None:
-                    return None
-                mark, reference = found
-                add_to(bank, reference, str(path), mark)
-                own.append(reference)
-        names = [str(path) for path in paths]
-        return ReferenceSet(names, {kind: banks[t] for kind, t in turns_of.items()}, own)
+    def _filled(self, paths: Sequence[Path]) -> ReferenceSet:
+        made: dict[int, MemoryBank] = {}
+        banks: dict[MapKind, MemoryBank] = {}
+        turns = 1
+
+        def read(turns: int) -> list[Named]:
+            return [(str(path), *self._files.encoded(path, turns)) for path in paths]
+
+        for kind in self._maps:
+            bank = self._files.library.new_bank(fixed_pose=self._files.fixed_pose)
+            turns = fill(bank, read, len(paths), kind, self._files.rotations) if paths else 1
+            banks[kind] = made.setdefault(turns, bank)
+        own = [each[2] for each in read(turns)]
+        return ReferenceSet([str(path) for path in paths], banks, own)
 
     def _of(self, path: Path, turns: int) -> tuple[str, EncodedReference] | None:
         """A reference, encoded once; None where it cannot be read."""

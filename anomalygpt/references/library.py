@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -138,18 +139,16 @@ class ReferenceLibrary:
         if sources and bank.fixed_pose and ((rotations or 1) > 1 or flips):
             raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
         depth = depth_with(bank, bit_depth) or common_bit_depth(sources)
-        total = len(bank) + len(sources)
-        turns = turns_of_each(total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose)
+
         # All are read before the first is added: a broken one leaves the bank as it was.
-        encoded = [
-            (photo_name(each), *self.encoded(each, turns, flips, bank.fixed_pose, depth))
-            for each in watch(sources, len(sources), "references")
-        ]
+        def read(turns: int) -> list[Named]:
+            return [
+                (photo_name(each), *self.encoded(each, turns, flips, bank.fixed_pose, depth))
+                for each in watch(sources, len(sources), "references")
+            ]
+
+        fill(bank, read, len(bank) + len(sources), formulation, rotations)
         bank.bit_depth = depth
-        encoded.reverse()
-        while encoded:  # the bank makes its own of each, so none is kept twice
-            name, mark, reference = encoded.pop()
-            add_to(bank, reference, name, mark)
         return bank
 
     def encoded(
@@ -175,23 +174,45 @@ class ReferenceLibrary:
         if found is None:
             photo = load_image(source, bit_depth)
             mark = pixels_mark(photo)
-            found = mark, self._from_disk(photo, mark, key)
+            unturned = self._in_memory(key._replace(turns=1, flips=False))
+            known = None if unturned is None else unturned[1]
+            found = mark, self._from_disk(photo, mark, key, known)
             self._keep(key, found)
         return found
 
     def encode(
-        self, photo: Image.Image, turns: int, flips: bool, fixed_pose: bool
+        self,
+        photo: Image.Image,
+        turns: int,
+        flips: bool,
+        fixed_pose: bool,
+        known: EncodedReference | None = None,
     ) -> EncodedReference:
-        """Encode one reference with all its copies."""
+        """Encode one reference with all its copies.
+
+        Args:
+            photo: an upright RGB photo.
+            turns, flips, fixed_pose: see `reference_pictures`.
+            known: the same without turned copies, which is then not encoded again.
+        """
         views, varied = reference_pictures(np.asarray(photo), turns, flips, fixed_pose)
-        pictures = [Image.fromarray(copy) for copy in (*views, *varied)]
-        parts = [
-            self._encoder.features(pictures[start : start + VIEW_BATCH])
-            for start in range(0, len(pictures), VIEW_BATCH)
-        ]
-        features = ImageFeatures.cat(parts)
+        if known is not None:
+            if len(views) == 1:
+                return known
+            turned = self._features(views[1:]).stages
+            stages = zip(known.stages, turned, strict=True)
+            return known._replace(stages=tuple(torch.cat(pair) for pair in stages))
+        features = self._features([*views, *varied])
         first, others = features[: len(views)], features[len(views) :]
         return EncodedReference(first.stages, others.stages, first.embedding[0])
+
+    def _features(self, pictures: Sequence[np.ndarray]) -> ImageFeatures:
+        photos = [Image.fromarray(copy) for copy in pictures]
+        parts = [
+            self._encoder.features(photos[start : start + VIEW_BATCH])
+            for start in range(0, len(photos), VIEW_BATCH)
+        ]
+        return ImageFeatures.cat(parts)
 
     def alike(
         self,
@@ -250,17 +271,23 @@ class ReferenceLibrary:
         while self._size > self._room and len(self._kept) > 1:
             self._size -= self._kept.popitem(last=False)[1][1].nbytes
 
-    def _from_disk(self, photo: Image.Image, mark: str, key: _Key) -> EncodedReference:
+    def _from_disk(
+        self, photo: Image.Image, mark: str, key: _Key, known: EncodedReference | None
+    ) -> EncodedReference:
         """The reference from the cache, or encoded now and put there."""
         settings = (key.turns, key.flips, key.fixed_pose)
         if key.casts:  # automatic casting gives other numbers
-            return self.encode(photo, *settings)
+            return self.encode(photo, *settings, known)
         encoder = self._encoder
-        numbers = (str(encoder.dtype), encoder.device.type, PICTURES_VERSION)
-        name = cache_key(mark, encoder.mark, *settings, *numbers)
+        numbers = (key.fixed_pose, str(encoder.dtype), encoder.device.type, PICTURES_VERSION)
+        name, unturned = (
+            cache_key(mark, encoder.mark, *copies, *numbers)
+            for copies in ((key.turns, key.flips), (1, False))
+        )
         found = self.cache.get(name, encoder.device)
         if found is None:
-            found = self.encode(photo, *settings)
+            known = known or self.cache.get(unturned, encoder.device)
+            found = self.encode(photo, *settings, known)
             self.cache.put(name, found)
         return found
 
@@ -277,16 +304,65 @@ class _Key(NamedTuple):
 
 
 _Found = tuple[str, EncodedReference]  # the mark of the photo's pixels comes first
+Named = tuple[str | None, str, EncodedReference]  # a name before both
 
 
-def add_to(bank: MemoryBank, reference: EncodedReference, name: str | None, mark: str) -> None:
-    """Put an encoded reference into a bank.
+def fill(
+    bank: MemoryBank,
+    read: Callable[[int], list[Named]],
+    total: int,
+    formulation: Formulation,
+    rotations: int | None = None,
+) -> int:
+    """Put references into a bank, turned as `turns_of_each` says.
+
+    Where that hangs on how they lie, they are put in as they are first, and read once more where
+    they turn out to lie freely.
+
+    Args:
+        bank: perhaps with other references.
+        read: names, marks and references in so many turns each.
+        total: how many the bank will hold.
+        formulation, rotations: see `turns_of_each`.
+
+    Returns:
+        In how many turns each was put in.
+
+    Raises:
+        ConfigError: one does not fit the bank.
+    """
+    rule = partial(
+        turns_of_each, total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose
+    )
+    turns, if_free = rule(), rule(lie_alike=False)
+    names = _put(bank, read(turns))
+    if turns == if_free or bank.lie_alike:
+        return turns
+    turned = read(if_free)
+    for name in names:
+        bank.remove(name)
+    _put(bank, turned)
+    return if_free
+
+
+def _put(bank: MemoryBank, references: list[Named]) -> list[str]:
+    """Add them all; their names in the bank."""
+    names = []
+    references.reverse()
+    while references:  # the bank makes its own of each, so none is kept twice
+        name, mark, reference = references.pop()
+        names.append(add_to(bank, reference, name, mark))
+    return names
+
+
+def add_to(bank: MemoryBank, reference: EncodedReference, name: str | None, mark: str) -> str:
+    """Put an encoded reference into a bank; its name there.
 
     Raises:
         ConfigError: it does not fit the bank.
     """
     with decoder_errors():
-        bank.add(
+        return bank.add(
             reference.stages,
             # The same photo may be given twice; its second name is then a number.
             name=None if name in bank.names else name,
@@ -347,9 +423,11 @@ class FileBanks:
             ImageError: a file cannot be read; it is named.
         """
         bank = self.library.new_bank(fixed_pose=self.fixed_pose)
-        for path in paths:
-            mark, reference = self.encoded(Path(path), self.turns(len(paths), formulation))
-            add_to(bank, reference, str(path), mark)
+
+        def read(turns: int) -> list[Named]:
+            return [(str(path), *self.encoded(Path(path), turns)) for path in paths]
+
+        fill(bank, read, len(paths), formulation, self.rotations)
         return bank
 
 

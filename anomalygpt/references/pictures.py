@@ -12,8 +12,10 @@ from decoder.config import Formulation
 from simulation import NormalVariation, rotations_and_flips, vary
 
 # One or two references do not show how parts lie: they are also compared turned, so many views in
-# all. From three references on that no longer helps.
+# all. More of them show it: where they do not lie alike, each is turned so often, with so many
+# views in all.
 FEW_REFERENCES, FEW_VIEWS = 2, 12
+MOST_TURNS, MOST_VIEWS = 6, 24
 
 # Simulated other photos of each reference; they tell how much a good part differs from itself.
 VARIED_COPIES = 4
@@ -46,6 +48,7 @@ def turns_of_each(
     *,
     rotations: int | None = None,
     fixed_pose: bool = False,
+    lie_alike: bool = True,
 ) -> int:
     """Turned copies of each reference, the photo itself included; all who compare ask here.
 
@@ -53,8 +56,9 @@ def turns_of_each(
         references: how many there are in all.
         formulation: how distances become a map.
         rotations: what somebody asked for; None leaves it to this rule: 12 of a single reference,
-            6 of two, and 1 from three on or for published maps.
+            6 of two; from three on 1 where they lie alike, else up to 6; 1 for published maps.
         fixed_pose: True for parts that are compared place by place, without turns.
+        lie_alike: whether they do, see `MemoryBank.lie_alike`; True as long as nobody looked.
 
     Raises:
         ConfigError: an unknown formulation.
@@ -65,9 +69,11 @@ def turns_of_each(
         return 1
     if rotations is not None:
         return rotations
-    if formulation == "published" or not 1 <= references <= FEW_REFERENCES:
+    if formulation == "published" or references < 1:
         return 1
-    return FEW_VIEWS // references
+    if references <= FEW_REFERENCES:
+        return FEW_VIEWS // references
+    return 1 if lie_alike else max(1, min(MOST_TURNS, MOST_VIEWS // references))
 
 
 def reference_pictures(

@@ -5,7 +5,7 @@ Photos that wait at the same time are encoded together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from anomalygpt.evidence import EncodedPhotos
 from anomalygpt.images.reading import pixels_mark
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
-from anomalygpt.references.library import KeptBanks
+from anomalygpt.references.library import KeptBanks, Named, fill
 from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.serving.settings import ServerSettings
 from anomalygpt.serving.worker import Step, Worker
@@ -159,11 +159,9 @@ class Engine:
     def _inspection(self, request: Request) -> Step:
         yield Progress("Loading the model", 0.0)
         assistant = self._model(request.model)
-        bank, missing = self._bank(assistant, request)
-        for number, reference in enumerate(missing, start=1):
-            yield Progress(f"Reading reference {number} of {len(missing)}", 0.05)
-            turns = turns_of_each(len(request.references), assistant.config.decoder.formulation)
-            assistant.remember([reference], rotations=turns, bank=bank)
+        bank = self.banks.get(request.bank_key)
+        if bank is None:
+            bank = yield from _remembered(assistant, request.references)
         self.banks.put(request.bank_key, bank)
         yield Progress("Looking at the photo", 0.4)
         photos = self._encode(assistant, request)
@@ -202,11 +200,22 @@ class Engine:
             name, device=self.settings.device, dtype=self.settings.dtype
         )
 
-    def _bank(
-        self, assistant: AnomalyGPT, request: Request
-    ) -> tuple[MemoryBank, Sequence[Image.Image]]:
-        """The bank, and references that are not in it yet."""
-        kept = self.banks.get(request.bank_key)
-        if kept is not None:
-            return kept, ()
-        return assistant.library.new_bank(), request.references
+
+def _remembered(
+    assistant: AnomalyGPT, references: Sequence[Image.Image]
+) -> Generator[Progress, None, MemoryBank]:
+    """A bank of the references, with a step for each."""
+    library, kind = assistant.library, assistant.config.decoder.formulation
+    first = turns_of_each(len(references), kind)
+    read: dict[int, list[Named]] = {first: []}
+    for number, reference in enumerate(references, start=1):
+        yield Progress(f"Reading reference {number} of {len(references)}", 0.05)
+        read[first].append((None, *library.encoded(reference, first)))
+
+    def turned(turns: int) -> list[Named]:
+        known = read.get(turns)
+        return known or [(None, *library.encoded(each, turns)) for each in references]
+
+    bank = library.new_bank()
+    fill(bank, turned, len(references), kind)
+    return bank

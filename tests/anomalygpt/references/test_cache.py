@@ -42,9 +42,9 @@ def encoded(cached: AnomalyGPT, monkeypatch: pytest.MonkeyPatch) -> list[tuple[i
     found = []
     encode = cached.library.encode
 
-    def recorded(photo, rotations, flips, fixed_pose):  # type: ignore[no-untyped-def]
+    def recorded(photo, rotations, flips, fixed_pose, known=None):  # type: ignore[no-untyped-def]
         found.append((rotations, flips, fixed_pose))
-        return encode(photo, rotations, flips, fixed_pose)
+        return encode(photo, rotations, flips, fixed_pose, known)
 
     monkeypatch.setattr(cached.library, "encode", recorded)
     return found

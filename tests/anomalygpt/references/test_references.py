@@ -23,9 +23,9 @@ def turns(assistant: AnomalyGPT, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     encode = assistant.library.encode
 
-    def recorded(photo, rotations, flips, fixed_pose):  # type: ignore[no-untyped-def]
+    def recorded(photo, rotations, *settings):  # type: ignore[no-untyped-def]
         found.append(rotations)
-        return encode(photo, rotations, flips, fixed_pose)
+        return encode(photo, rotations, *settings)
 
     monkeypatch.setattr(assistant.library, "encode", recorded)
     return found

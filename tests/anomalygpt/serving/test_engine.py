@@ -55,13 +55,13 @@ def test_a_bank_is_made_once_for_the_same_references(
     engine: Engine, served: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembered = []
-    remember = served.remember
+    encode = served.library.encode
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         remembered.append(args)
-        return remember(*args, **kwargs)
+        return encode(*args, **kwargs)
 
-    monkeypatch.setattr(served, "remember", counted)
+    monkeypatch.setattr(served.library, "encode", counted)
     for seed in (0, 2):
         inspected(engine, Request(photo(seed), "a", (photo(1), photo(3))))
     assert len(remembered) == 2
