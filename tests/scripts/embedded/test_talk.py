@@ -27,6 +27,7 @@ from embedded.talk import ADAPTER, STATE, TABLE, add_arguments, run
 from embedded.talk_batches import LONGEST_ROW, MICRO_TOKENS, TalkBatches, read_dialogues
 from embedded.talk_checks import inventions
 from embedded.talk_trainer import TalkTrainer, first_table
+from simulation.dialogues.english.questions import QUESTIONS
 from simulation.dialogues.english.reading import count_in, places_in
 from tests.gguf_files import CONTEXT, WIDTH, tiny_model, write_gguf
 
@@ -53,7 +54,9 @@ def expansions(template: str) -> set[str]:
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_held_out_phrasings_are_never_trained_on(name: str) -> None:
-    trained = set().union(*(expansions(text) for topic in TOPICS.values() for text in topic.asked))
+    asked = [text for topic in TOPICS.values() for text in topic.asked]
+    asked += [text for texts in QUESTIONS.values() for text in texts]
+    trained = set().union(*map(expansions, asked))
     held_out = set().union(*(expansions(text) for text in TOPICS[name].held_out))
     assert len(held_out) >= 2
     assert not held_out & trained
