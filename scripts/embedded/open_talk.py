@@ -20,7 +20,8 @@ from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.regions import Region
 from anomalygpt.verdict import verdict_sentence
 from embedded.notation import Words, words_of
-from embedded.open_questions import DAMAGES, KINDS, TERMS, TOPICS
+from embedded.open_questions import TOPICS
+from embedded.open_terms import DAMAGES, KINDS, TERMS
 from embedded.speech import NOUNS, PARTS
 from simulation.anomaly import PLACES
 from simulation.dialogues import Facts
@@ -191,7 +192,7 @@ def _words(inspection: Inspection, facts: Facts, generator: np.random.Generator)
     regions = inspection.regions
     box = int(generator.integers(1, max(2, len(regions) + 2)))
     region = regions[min(box, len(regions)) - 1] if regions else None
-    term = pick(tuple(TERMS), generator)
+    term, other = generator.permutation(list(TERMS))[:2].tolist()
     chosen = generator.permutation(list(DAMAGES))[: int(generator.integers(4, 7))].tolist()
     fine = [place for place in PLACES if place not in facts.cells]
     return {
@@ -209,6 +210,9 @@ def _words(inspection: Inspection, facts: Facts, generator: np.random.Generator)
         "term": term,
         "a_term": with_article(term),
         "meaning": TERMS[term],
+        "other": other,
+        "an_other": with_article(other),
+        "other_meaning": TERMS[other],
         "wrong_kind": pick(KINDS, generator),
         "wrong_place": pick(fine or PLACES, generator),
     }

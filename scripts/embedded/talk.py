@@ -30,6 +30,8 @@ from embedded.talk_trainer import TalkTrainer
 
 CHECKS = 8  # of a run
 ASKED, ASKED_AT_END = 6, 40  # open questions in a check
+# Options that decide the weights; a run that goes on must have the same.
+SETTINGS = ("steps", "batch_tokens", "rate", "seed", "precision")
 STATE, ADAPTER, TABLE = "state.pt", "adapter", "words.safetensors"
 
 
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gguf", type=Path, metavar="FILE", help="by default the installed one")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--batch-tokens", type=int, default=2048, help="of one step")
+    parser.add_argument("--rate", type=float, default=5e-4, help="highest, of the LoRA")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
@@ -62,10 +65,12 @@ def run(options: argparse.Namespace) -> int:
         steps=options.steps,
         seed=options.seed,
     )
-    trainer = TalkTrainer(language_model, batches, options.precision, options.seed)
+    trainer = TalkTrainer(
+        language_model, batches, precision=options.precision, peak=options.rate, seed=options.seed
+    )
     settings = {
         "base": hash_file(base),
-        **{name: getattr(options, name) for name in ("steps", "batch_tokens", "seed", "precision")},
+        **{name: getattr(options, name) for name in SETTINGS},
     }
     if (output / STATE).is_file():
         trainer.resume(_begun(output / STATE, settings, trainer.device))

@@ -15,8 +15,8 @@ from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.language.speaking import open_dialogue
 from embedded.language_batches import BASE_PROMPTS
 from embedded.notation import Words, facts_of_words, random_words
-from embedded.open_questions import KINDS
 from embedded.open_talk import Conversation, conversation
+from embedded.open_terms import KINDS
 from embedded.talk_trainer import TalkTrainer
 from simulation.dialogues.english.reading import places_in
 
@@ -24,7 +24,8 @@ PHOTOS, ROWS = 32, 8  # that are judged, and conversations whose loss is taken
 ANSWER = GenerationOptions(max_new_tokens=80)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _NAMED = re.compile(
-    rf"\b(?:is|see|shows|found|find|have|has) (?:clearly )?an? (?:\w+ )?({'|'.join(KINDS)})\b"
+    r"(?<!whether it )\b(?:is|see|shows|found|find|have|has) (?:clearly )?an? (?:\w+ )?"
+    rf"({'|'.join(KINDS)})\b"
 )
 
 

@@ -22,7 +22,7 @@ from embedded.notation import COUNTS, LEVELS
 from embedded.talk_batches import TalkBatches
 
 RANK, ALPHA = 16, 32
-LORA_RATE, TABLE_RATE = 5e-4, 2e-3
+TABLE_RATE = 4  # of the table, times that of the LoRA
 BETAS, CLIP = (0.9, 0.99), 1.0
 KEPT_WEIGHT = 1.0
 # What the words of cells begin as: the mean of these words' embeddings.
@@ -52,8 +52,22 @@ class TalkTrainer:
     """
 
     def __init__(
-        self, language_model: LanguageModel, batches: TalkBatches, precision: str, seed: int
+        self,
+        language_model: LanguageModel,
+        batches: TalkBatches,
+        *,
+        precision: str,
+        peak: float,
+        seed: int,
     ) -> None:
+        """
+        Args:
+            language_model: without a LoRA.
+            batches: what it learns from.
+            precision: "bfloat16" or "float32", of what is computed.
+            peak: the LoRA's highest learning rate.
+            seed: of its first weights.
+        """
         self.language_model, self.batches = language_model, batches
         self.precision = getattr(torch, precision)
         self.table = nn.Parameter(first_table(language_model))
@@ -66,10 +80,10 @@ class TalkTrainer:
                 self.lora[name] = weight.requires_grad_(True)
         self.step, self.seconds, self.tokens = 0, 0.0, 0
         groups = [
-            {"params": list(self.lora.values()), "peak": LORA_RATE},
-            {"params": [self.table], "peak": TABLE_RATE},
+            {"params": list(self.lora.values()), "peak": peak},
+            {"params": [self.table], "peak": TABLE_RATE * peak},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=LORA_RATE, betas=BETAS, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(groups, lr=peak, betas=BETAS, weight_decay=0.0)
 
     def advance(self) -> dict[str, float]:
         """One step; losses per token, and tokens of the step and a second."""

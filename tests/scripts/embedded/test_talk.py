@@ -171,7 +171,7 @@ def test_batches_depend_on_seed_and_step_alone(batches: TalkBatches) -> None:
 
 
 def test_losses_are_what_they_are_called(batches: TalkBatches) -> None:
-    trainer = TalkTrainer(batches.language_model, batches, "float32", 0)
+    trainer = TalkTrainer(batches.language_model, batches, precision="float32", peak=1e-3, seed=0)
     step = batches(0)
     assert trainer.table.shape == (EXTRA_ROWS, WIDTH)
     assert torch.equal(trainer.table, first_table(batches.language_model))
