@@ -23,15 +23,19 @@ from embedded.language_batches import (
     padded,
     prompt_noise,
 )
-from embedded.notation import base_row, cell_row, image_row
+from embedded.notation import base_row, cell_row, facts_of_words, image_row
 from embedded.open_talk import Said, conversation
 from embedded.speech import dialogue
 from prompt_learner import MAP_PROMPTS
+from simulation.dialogues.published import ANOMALY_QUESTION, NORMAL_ANSWER, published_answer
 
 # Tokens of a row at most, of a pass with padding, and of an everyday dialogue.
 LONGEST_ROW, MICRO_TOKENS, GENERAL_ROW = 512, 1024, 160
-# Of a step's tokens everyday dialogues; of the other rows those about nine words alone.
-GENERAL_SHARE, WORDS_SHARE = 0.2, 0.35
+# Of a step's tokens everyday dialogues.
+GENERAL_SHARE = 0.2
+# Of the other rows: the verdict alone, as the product asks for it, and dialogues about nine words
+# alone. The former are short, and nothing else says as much for each token about reading.
+VERDICT_SHARE, WORDS_SHARE = 0.5, 0.2
 # Rows are drawn for so many steps at once: the more, the more of the same length.
 POOLED_STEPS = 4
 DIALOGUES = "dialogues.jsonl.gz"
@@ -173,13 +177,21 @@ class TalkBatches:
 
     def _rows(self, tokens: int, generator: np.random.Generator) -> Iterator[Row]:
         while tokens > 0:
-            if generator.random() < WORDS_SHARE:
-                asked, read, blend = drawn_words(generator)
-                turns = [Said(*turn, True) for turn in dialogue(asked, generator)]
-                row = replace(self.row(read, turns), blend=blend)
-            else:
-                talk = conversation(generator)
-                row = self.row(talk.words, talk.turns)
+            row = self._drawn(generator)
             if any(row.targets):
                 tokens -= len(row.ids)
                 yield row
+
+    def _drawn(self, generator: np.random.Generator) -> Row:
+        kind = generator.random()
+        if kind >= VERDICT_SHARE + WORDS_SHARE:
+            talk = conversation(generator)
+            return self.row(talk.words, talk.turns)
+        asked, read, blend = drawn_words(generator)
+        if kind < VERDICT_SHARE:
+            facts = facts_of_words(asked)
+            answer = published_answer(facts) if facts.defects else NORMAL_ANSWER
+            turns = [Said(ANOMALY_QUESTION, answer, True)]
+        else:
+            turns = [Said(*turn, True) for turn in dialogue(asked, generator)]
+        return replace(self.row(read, turns), blend=blend)
