@@ -76,7 +76,7 @@ RESULT: dict[str, Topic] = {
                 "the photo differs from good parts; what it is, the photo does not say.",
             ),
             "beyond": (
-                "There is no region {box}; {n} {places} [are|have been] marked, at the {where}.",
+                "There is no region {box}; I have marked {n} {places}, at the {where}.",
                 "I have marked {n} only, so there is no region {box}.",
             ),
             "there": (

@@ -37,7 +37,7 @@ GENERAL_SHARE = 0.2
 # alone. The former are short, and nothing else says as much for each token about reading.
 VERDICT_SHARE, WORDS_SHARE = 0.5, 0.2
 # Rows are drawn for so many steps at once: the more, the more of the same length.
-POOLED_STEPS = 4
+POOLED_STEPS, PARTS = 4, 3
 DIALOGUES = "dialogues.jsonl.gz"
 
 
@@ -165,7 +165,8 @@ class TalkBatches:
         generator = np.random.default_rng((self.seed, 1, pool))
         tokens = round((1 - GENERAL_SHARE) * self.tokens)
         rows = sorted(self._rows(POOLED_STEPS * tokens, generator), key=lambda row: len(row.ids))
-        parts = list(by_size(rows, min(MICRO_TOKENS, tokens)))
+        # Some parts for each step, so that none learns from short rows alone.
+        parts = list(by_size(rows, min(MICRO_TOKENS, tokens // PARTS)))
         rooms = [tokens] * POOLED_STEPS
         spread: list[list[MicroBatch]] = [[] for _ in rooms]
         for index in generator.permutation(len(parts)):

@@ -28,6 +28,12 @@ _NAMED = re.compile(
     rf"({'|'.join(KINDS)})\b"
 )
 
+_FINE = re.compile(
+    r"\b(?:part|photo|it|everything) (?:is|looks|seems) (?:fine|good|undamaged|in order)\b"
+    r"|\bnothing (?:that )?stands out\b|\bno (?:anomaly|damage|defect)\b"
+)
+_DAMAGED = re.compile(r"\bstands? out[,]? at (?!all)|\bdiffers at\b|\bdamage at\b|\bis damaged\b")
+
 
 def check(trainer: TalkTrainer, seed: int, answers: int) -> dict[str, float]:
     """Loss on held-out phrasings, verdicts right, and answers that invent nothing.
@@ -85,7 +91,8 @@ def last_answer(trainer: TalkTrainer, talk: Conversation) -> str:
 
 
 def inventions(answer: str, talk: Conversation) -> list[str]:
-    """Places, numbers and kinds in an answer that neither the photo nor the conversation has.
+    """Places, numbers and kinds in an answer that neither the photo nor the conversation has, and
+    what it says against the verdict.
 
     Args:
         answer: to the last question.
@@ -96,7 +103,8 @@ def inventions(answer: str, talk: Conversation) -> list[str]:
     places = places_in(answer) - {*talk.facts.cells} - places_in(read)
     numbers = {*_NUMBER.findall(answer)} - {*_NUMBER.findall(read)} - {str(talk.facts.count)}
     kinds = [kind for kind in _NAMED.findall(answer) if kind not in read]
-    return [*sorted(places), *sorted(numbers), *kinds]
+    against = (_FINE if talk.facts.defects else _DAMAGED).findall(answer.lower())
+    return [*sorted(places), *sorted(numbers), *kinds, *against]
 
 
 @torch.no_grad()

@@ -97,6 +97,9 @@ def test_inventions_are_found() -> None:
     assert inventions("Look at the top left.", talk) == ["top left"]
     assert inventions("There is a deep scratch.", talk) == ["scratch"]
     assert inventions("I see nothing that stands out.", talk) == []
+    assert inventions("The part is damaged.", talk) == ["is damaged"]
+    bad = next(t for t in (conversation(generator) for _ in range(99)) if t.facts.defects)
+    assert inventions("I can tell you that the part is fine.", bad) == ["part is fine"]
 
 
 @pytest.fixture(scope="module")
