@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any, Literal, get_args
 
 from anomalygpt.constants import IMAGEBIND_MEAN, IMAGEBIND_STD, TemplateName
 from anomalygpt.errors import ConfigError
+from anomalygpt.presets import PRESETS
 from decoder.config import DecoderConfig
 from prompt_learner.config import PromptLearnerConfig
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # The families of image encoders, each a module of `anomalygpt.encoders`.
 EncoderKind = Literal["imagebind", "timm", "clip", "compact"]
@@ -90,11 +93,14 @@ class LanguageModelConfig:
         narrow: True for a small model that has read little but dialogues about inspections.
             Words it does not know would move its verdict, so it is asked without the user's
             description; and what it says freely is shown only where the result bears it out.
+        base_sha256: of the installed GGUF file that holds the weights, where they do not lie in
+            the folder: 64 hexadecimal digits.
     """
 
     template: TemplateName = "vicuna_v0"
     adapter: bool = False
     narrow: bool = False
+    base_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.template not in get_args(TemplateName):
@@ -102,19 +108,37 @@ class LanguageModelConfig:
             raise ConfigError(f"template is {names}, got {self.template!r}")
         if type(self.narrow) is not bool:
             raise ConfigError(f"narrow is true or false, got {self.narrow!r}")
+        if self.base_sha256 is not None and not _SHA256.fullmatch(str(self.base_sha256)):
+            raise ConfigError(f"base_sha256 is 64 hexadecimal digits, got {self.base_sha256!r}")
 
 
 @dataclass(frozen=True)
 class AnomalyGPTConfig:
-    """A whole assistant. Without a language model it draws maps and answers nothing."""
+    """A whole assistant. Without a language model it draws maps and answers nothing.
+
+    Attributes:
+        encoder, decoder, prompt_learner, language_model: its parts.
+        eyes_of: the preset whose encoder and decoder weights serve here too; None where they lie
+            beside config.json.
+    """
 
     encoder: EncoderConfig
     decoder: DecoderConfig
     prompt_learner: PromptLearnerConfig | None = None
     language_model: LanguageModelConfig | None = None
+    eyes_of: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.eyes_of is not None and self.eyes_of not in PRESETS:
+            raise ConfigError(f"eyes_of is one of {', '.join(PRESETS)}, got {self.eyes_of!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        return {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        """As JSON holds it; settings that few assistants have are left out of all others."""
+        values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        for part, name in ((values, "eyes_of"), (values["language_model"] or {}, "base_sha256")):
+            if part.get(name) is None:
+                part.pop(name, None)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AnomalyGPTConfig:
@@ -124,7 +148,7 @@ class AnomalyGPTConfig:
             ConfigError: an unknown or missing setting, or a format of a later version.
         """
         rest = dict(values)
-        version = rest.pop("format_version", None)
+        version, eyes_of = rest.pop("format_version", None), rest.pop("eyes_of", None)
         if version != FORMAT_VERSION:
             raise ConfigError(
                 f"config has format_version {version!r}, this program reads {FORMAT_VERSION}; "
@@ -147,7 +171,7 @@ class AnomalyGPTConfig:
             raise ConfigError(f"config cannot be used: {error}") from error
         if built["encoder"] is None or built["decoder"] is None:
             raise ConfigError("config needs the parts 'encoder' and 'decoder'")
-        return cls(**built)  # type: ignore[arg-type]
+        return cls(**built, eyes_of=eyes_of)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         text = json.dumps(self.to_dict(), indent=2) + "\n"

@@ -90,7 +90,7 @@ class AnomalyGPT(nn.Module):
         """Load an assistant.
 
         Args:
-            source: "embedded", a folder that `anomalygpt convert` or `save_pretrained` wrote, or
+            source: "embedded" or "talk", a folder that `convert` or `save_pretrained` wrote, or
                 the name of one on the hub.
             device: "auto", "cpu", "cuda" or "cuda:1". With "auto" a language model is spread
                 over all GPUs there are.

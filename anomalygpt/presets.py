@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-PRESETS = {"embedded": PACKAGE / "weights" / "embedded"}
+PRESETS = {name: PACKAGE / "weights" / name for name in ("embedded", "talk")}
 _SUFFIXES = (".jpg", ".png")
 
 

@@ -6,6 +6,9 @@ decoder.safetensors       stage projections and states, where there is a text si
 prompt_learner.safetensors, projection.safetensors
 language_model/           Hugging Face format; adapter/ in it holds a LoRA that is not merged
 training_photos.txt       SHA-256 of the photos that it was trained on or chosen by, if it was
+
+The preset "talk" has less: encoder and decoder are those of "embedded", the weights of its language
+model those of an installed GGUF file.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ import torch
 from torch import nn
 
 from anomalygpt.checkpoints import load_module, open_weights, resolve, save_module
-from anomalygpt.config import AnomalyGPTConfig, EncoderConfig
+from anomalygpt.checkpoints.gguf import installed_gguf, require_base
+from anomalygpt.config import AnomalyGPTConfig, EncoderConfig, LanguageModelConfig
+from anomalygpt.constants import TemplateName
 from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.encoders import build_encoder, open_encoder
 from anomalygpt.errors import CheckpointError, ConfigError, SourceError
@@ -66,16 +71,17 @@ def load_parts(
     """The parts in a folder; see `AnomalyGPT.from_pretrained`."""
     folder = assistant_folder(source)
     config = AnomalyGPTConfig.load(folder)
-    training_photos = load_training_photos(folder)
+    eyes = folder if config.eyes_of is None else assistant_folder(config.eyes_of)
+    training_photos = load_training_photos(folder) | load_training_photos(eyes)
     if map_only:
         config = replace(config, prompt_learner=None, language_model=None)
     place = resolve_device(device)
     # Half precision is for GPUs; the encoder on a CPU is both slower and less exact with it.
     number_format = resolve_dtype(dtype, place) if place.type == "cuda" else torch.float32
-    encoder = _encoder(config.encoder, folder, number_format).to(place)
+    encoder = _encoder(config.encoder, eyes, number_format).to(place)
     decoder = ImageDecoder(config.decoder)
     if decoder.has_text_side:
-        load_module(decoder, folder / "decoder")
+        load_module(decoder, eyes / "decoder")
     parts = _language_parts(config, folder, device, dtype, quantization)
     return Parts(
         config,
@@ -117,6 +123,11 @@ def assistant_folder(source: str | Path) -> Path:
     if str(source) not in PRESETS:
         return resolve(source, kind="folder", what="an assistant")
     folder = PRESETS[str(source)]
+    if str(source) == "talk" and not folder.is_dir():
+        raise SourceError(
+            f"the model 'talk' has no trained weights in this version ({folder} is not there); "
+            "take 'embedded', or train it: docs/checkpoints.md"
+        )
     if not folder.is_dir():
         raise SourceError(
             f"the model {str(source)!r} is missing from this installation ({folder} is not there); "
@@ -148,7 +159,7 @@ def _language_parts(
 
     adapter = folder / LANGUAGE_MODEL / ADAPTER
     language_model = LanguageModel.from_pretrained(
-        folder / LANGUAGE_MODEL,
+        _language_source(config.language_model, folder),
         template=config.language_model.template,
         device=device,
         dtype=dtype,
@@ -161,6 +172,15 @@ def _language_parts(
         "prompt_learner": _prompt_learner(config, folder, language_model.width, place),
         "projection": _projection(folder, language_model.width).to(place),
     }
+
+
+def _language_source(config: LanguageModelConfig, folder: Path) -> Path:
+    """The folder of the language model, or the installed file that it was trained with."""
+    if config.base_sha256 is None:
+        return folder / LANGUAGE_MODEL
+    base = installed_gguf()
+    require_base(base, config.base_sha256)
+    return base
 
 
 def _prompt_learner(
@@ -185,6 +205,34 @@ def _projection(folder: Path, width: int) -> nn.Linear:
     return projection
 
 
+def with_language_model(
+    source: str | Path, language_model: LanguageModel, template: TemplateName
+) -> Parts:
+    """An assistant's encoder and decoder beside another language model, which has not learned to
+    read a map yet: training adds its prompt learner.
+
+    Args:
+        source: whose encoder and decoder are taken.
+        language_model: on the CPU.
+        template: how it is spoken to.
+
+    Raises:
+        SourceError, CheckpointError, ConfigError: see `load_parts`.
+    """
+    parts = load_parts(source, device="cpu", map_only=True)
+    encoder: Any = parts.encoder
+    projection = nn.Linear(encoder.embedding_width, language_model.width)
+    with torch.no_grad():
+        # Every photo is the same word, the mean of all: what nobody trained should say nothing.
+        projection.weight.zero_()
+        words: Any = language_model.model.get_input_embeddings()  # type: ignore[operator]
+        projection.bias.copy_(words.weight.float().mean(dim=0))
+    config = replace(
+        parts.config, language_model=LanguageModelConfig(template), prompt_learner=None
+    )
+    return replace(parts, config=config, language_model=language_model, projection=projection)
+
+
 def save_parts(parts: Parts, folder: Path) -> None:
     """See `AnomalyGPT.save_pretrained`."""
     modules: dict[str, nn.Module] = {"encoder": parts.encoder}
@@ -202,11 +250,13 @@ def save_parts(parts: Parts, folder: Path) -> None:
     with staged_folder(folder, needed) as staging:
         for name, module in modules.items():
             save_module(module, staging / f"{name}.safetensors")
-        config = parts.config
+        # What is written is whole: it needs no preset and no installed file beside it.
+        config = replace(parts.config, eyes_of=None)
         if parts.language_model is not None and config.language_model is not None:
             parts.language_model.save(staging / LANGUAGE_MODEL, ADAPTER)
             adapter = parts.language_model.has_adapter
-            config = replace(config, language_model=replace(config.language_model, adapter=adapter))
+            written = replace(config.language_model, adapter=adapter, base_sha256=None)
+            config = replace(config, language_model=written)
         config.save(staging)
         if parts.training_photos:
             save_training_photos(parts.training_photos, staging)

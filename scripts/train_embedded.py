@@ -18,6 +18,8 @@ STAGES = {
     "prompts": "teach the text side and the prompt learner through the frozen language model",
     "ship": "put the finished parts into one small folder",
     "language": "teach a small LLaMA to read nine words about a photo, and to talk about it",
+    "talk": "teach an installed language model to read nine words, and to answer open questions",
+    "talk_prompts": "teach a prompt learner through that language model, and write the preset",
 }
 
 

@@ -1,19 +1,62 @@
-"""`anomalygpt convert`: the published weight files as one folder."""
+"""`anomalygpt convert`: the published weight files as one folder, or any language model in GGUF."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 from anomalygpt.cli.shared import parse_options
 from anomalygpt.cli.status import OK
+from anomalygpt.constants import TemplateName
 from anomalygpt.errors import ConfigError
 
 SUMMARY = "turn the published weight files into one folder"
 
+_PUBLISHED = ("imagebind", "vicuna", "llama", "vicuna_delta", "pandagpt", "anomalygpt")
+
 
 def run(options: argparse.Namespace) -> int:
     """`anomalygpt convert`: prints the report of what became of every tensor."""
+    if options.gguf is not None:
+        return _with_gguf(options)
+    if options.model is not None or options.template is not None:
+        raise ConfigError("--model and --template go with --gguf; leave them out")
+    return _published(options)
+
+
+def _with_gguf(options: argparse.Namespace) -> int:
+    """An assistant's encoder and decoder, and the language model of a file."""
+    from anomalygpt.checkpoints.writer import parse_dtype
+    from anomalygpt.files import require_vacant
+    from anomalygpt.language.language_model import LanguageModel
+    from anomalygpt.pretrained import save_parts, with_language_model
+
+    if given := [name for name in _PUBLISHED if getattr(options, name) is not None]:
+        option = given[0].replace("_", "-")
+        raise ConfigError(f"--gguf takes an assistant with --model, not --{option}; leave one out")
+    dtype = parse_dtype(options.dtype)
+    require_vacant(options.output)
+    template: TemplateName = options.template or "chat"
+    language_model = LanguageModel.from_pretrained(
+        options.gguf, template=template, device="cpu", dtype=dtype
+    )
+    parts = with_language_model(options.model or "embedded", language_model, template)
+    save_parts(replace(parts, encoder=parts.encoder.to(dtype)), options.output)
+    print(f"language model: {options.gguf}, {_size(language_model.model)} numbers")
+    print(
+        f"written: {options.output}; it cannot read a map before it was trained: "
+        f"anomalygpt train DATA OUTPUT --model {options.output}"
+    )
+    return OK
+
+
+def _size(model: Any) -> str:
+    return f"{sum(weight.numel() for weight in model.parameters()):,}"
+
+
+def _published(options: argparse.Namespace) -> int:
     from anomalygpt.checkpoints import ConversionSources, convert
 
     heads = parse_options(options.imagebind_option)
@@ -48,12 +91,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Read published weights, add deltas, check every tensor, and write one "
         "folder for --model. Hub names work wherever a file or folder is expected."
     )
-    parser.add_argument("--imagebind", metavar="FILE", required=True, help="imagebind_huge.pth")
+    parser.add_argument("--imagebind", metavar="FILE", help="imagebind_huge.pth")
     parser.add_argument("--vicuna", metavar="DIR", help="a whole Vicuna, Hugging Face format")
     parser.add_argument("--llama", metavar="DIR", help="LLaMA, for use with --vicuna-delta")
     parser.add_argument("--vicuna-delta", metavar="DIR", help="Vicuna v0 delta, added to --llama")
     parser.add_argument("--pandagpt", metavar="FILE", help="PandaGPT delta (projection and LoRA)")
     parser.add_argument("--anomalygpt", metavar="FILE", help="AnomalyGPT delta")
+    parser.add_argument(
+        "--gguf",
+        type=Path,
+        metavar="FILE",
+        help="instead of all these: any language model in a GGUF file, to be trained",
+    )
+    parser.add_argument(
+        "--model", help="with --gguf: whose encoder and decoder are taken (default embedded)"
+    )
+    parser.add_argument(
+        "--template",
+        choices=get_args(TemplateName),
+        help="with --gguf: how dialogues are written (default chat, the file's own)",
+    )
     parser.add_argument("--output", metavar="DIR", required=True, type=Path, help="a new folder")
     parser.add_argument("--dtype", default="float16", help="float16 (default), bfloat16 or float32")
     parser.add_argument(

@@ -22,7 +22,11 @@ _START: dict[str, tuple[Any, str, str]] = {
     "model": (str, "DIR", "an assistant to start from: a folder that `convert` wrote, or trained"),
     "encoder": (str, "NAME", "start a new assistant on this image encoder instead"),
     "encoder_weights": (str, "FILE", "its weight file"),
-    "language_model": (str, "DIR", "the new assistant's language model, Hugging Face format"),
+    "language_model": (
+        str,
+        "DIR",
+        "the new assistant's language model, Hugging Face format or a .gguf file",
+    ),
     "template": (str, "NAME", f"how dialogues are written: {' or '.join(get_args(TemplateName))}"),
     "text_width": (int, "N", "width of learned states, for encoders without a text tower"),
     "prompt_channels": (int, "N", "five channel counts of a new map network"),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from anomalygpt.checkpoints.gguf import is_gguf
 from anomalygpt.constants import TemplateName
 from anomalygpt.devices import resolve_device, resolve_dtype
 from anomalygpt.errors import CheckpointError, ConfigError
@@ -70,7 +71,7 @@ class LanguageModel:
         """Load a language model; no code that comes with it is run.
 
         Args:
-            source: a folder in Hugging Face format, or a name on the hub.
+            source: a folder in Hugging Face format, a name on the hub, or a GGUF file.
             template: "vicuna_v0", "chat" for the tokenizer's own, or a template.
             device: "auto" uses CUDA where there is some (all of it where there are several),
                 otherwise the CPU.
@@ -83,12 +84,14 @@ class LanguageModel:
             CheckpointError: weights are missing, unknown, damaged or of another shape.
             ConfigError: an unknown setting, or no usable chat template.
             DeviceError: the device is not there, or too small.
-            MissingExtraError: bitsandbytes is not installed.
+            MissingExtraError: bitsandbytes is not installed, or gguf for a GGUF file.
         """
         place = resolve_device(device)
         number_format = resolve_dtype(dtype, place)
         quantized = quantization_config(quantization, place, number_format)
         check_source(source)
+        if quantized is not None and is_gguf(source):
+            raise ConfigError(f"{source} brings its own quantization; leave {quantization} out")
         tokenizer = load_tokenizer(source)
         pieces = _resolve_template(template, tokenizer)
         spread = device == "auto" and place.type == "cuda" and torch.cuda.device_count() > 1

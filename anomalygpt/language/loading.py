@@ -21,6 +21,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from anomalygpt.checkpoints.gguf import check_gguf, is_gguf, reading
 from anomalygpt.errors import (
     AnomalyGPTError,
     CheckpointError,
@@ -70,13 +71,18 @@ def quantization_config(
 
 
 def check_source(source: str | Path) -> None:
-    """Look whether a local folder is complete; a name that may be on the hub passes.
+    """Look whether a local folder is complete, or a file is GGUF; a name that may be on the hub
+    passes.
 
     Raises:
         SourceError: the folder or files in it are not there.
-        CheckpointError: a file that the index of the weights names is not there.
+        CheckpointError: a file that the index of the weights names is not there, or it is no GGUF.
+        MissingExtraError: what reads GGUF is not installed.
     """
     folder = Path(source)
+    if is_gguf(source):
+        check_gguf(folder)
+        return
     if not folder.is_dir():
         if isinstance(source, Path) or folder.exists() or not _HUB_NAME.fullmatch(str(source)):
             raise SourceError(f"no folder {source}; {_what_to_put(source)}")
@@ -93,16 +99,27 @@ def check_source(source: str | Path) -> None:
 
 
 def load_tokenizer(source: str | Path) -> Any:
-    """The tokenizer of a folder or hub name.
+    """The tokenizer of a folder, hub name or GGUF file.
 
     Raises:
         SourceError: it is not there.
         CheckpointError: it cannot be read, or gives other tokens than its own SentencePiece file.
     """
-    with _plain_errors(source):
-        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    with _plain_errors(source), _opened(source) as (name, options):
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
     _check_tokens(tokenizer, Path(source, "tokenizer.model"))
     return tokenizer
+
+
+@contextmanager
+def _opened(source: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What transformers is asked for: a name, and options besides."""
+    if not is_gguf(source):
+        yield str(source), {}
+        return
+    path = Path(source)
+    with reading(path):
+        yield str(path.parent), {"gguf_file": path.name}
 
 
 def _check_tokens(tokenizer: Any, file: Path) -> None:
@@ -138,7 +155,7 @@ def load_causal_lm(
     """The language model with every weight from the files and none invented.
 
     Args:
-        source: a folder or a hub name.
+        source: a folder, a hub name or a GGUF file, whose weights are then written out.
         device: where it runs.
         dtype: the number format of weights that are not quantized.
         quantization: from `quantization_config`.
@@ -154,15 +171,18 @@ def load_causal_lm(
         options["device_map"] = "auto" if spread else {"": str(device)}
     if quantization is not None:
         options["quantization_config"] = quantization
-    with _plain_errors(source), quiet():
+    with _plain_errors(source), quiet(), _opened(source) as (name, more):
         model, report = AutoModelForCausalLM.from_pretrained(
-            str(source),
+            name,
             trust_remote_code=False,
             output_loading_info=True,
             # Not to be lenient: without it transformers raises without naming a key.
             ignore_mismatched_sizes=True,
             **options,
+            **more,
         )
+    if is_gguf(source):
+        _as_plain(model)
     raise_for_keys(
         f"the weights in {source} do not fit its config.json",
         {
@@ -173,6 +193,16 @@ def load_causal_lm(
         },
     )
     return model
+
+
+def _as_plain(model: Any) -> None:
+    """A model from GGUF holds plain numbers now; transformers would refuse to save it as it is."""
+    for name in ("hf_quantizer", "quantization_method", "is_quantized"):
+        model.__dict__.pop(name, None)
+    model.config.__dict__.pop("quantization_config", None)
+    # Nobody should look beside the file for what a folder of weights would have there.
+    model.config._name_or_path = ""
+    model.name_or_path = None
 
 
 def _shape_fault(name: str, found: Any, expected: Any) -> str:

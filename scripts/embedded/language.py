@@ -11,7 +11,6 @@ that yes against no stays a probability.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from embedded.corpus import read_corpus, read_texts, sentences
 from embedded.language_batches import Batches
 from embedded.language_checks import CHECKED, FOLLOWED, check
 from embedded.language_trainer import Trainer
+from embedded.logs import forget, note
 from embedded.notation import EXTRA_ROWS
 from tokenizer import write_tokenizer
 
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     if not train(trainer, output, options.save_minutes):
         print(f"stopped after step {trainer.step}; the same command goes on from there")
         return 130
-    _note(output / "checks.csv", trainer.step, check(language_model, options.pieces, 1, CHECKED))
+    note(output / "checks.csv", trainer.step, check(language_model, options.pieces, 1, CHECKED))
     write_model(model, folder)
     print(f"written: {folder}, {model.num_parameters():,} parameters, {trainer.seconds:.0f} s")
     return 0
@@ -106,15 +106,15 @@ def train(trainer: Trainer, output: Path, save_minutes: float) -> bool:
     """Go through the steps that are left; False where Ctrl-C ended that."""
     steps, pieces = trainer.batches.steps, trainer.batches.pieces
     for name in ("log.csv", "checks.csv"):
-        _forget(output / name, trainer.step)
+        forget(output / name, trainer.step)
     saved = time.monotonic()
     with stopping() as asked:
         for _ in with_bar(range(trainer.step, steps), steps - trainer.step, "steps"):
             losses = trainer.advance()
-            _note(output / "log.csv", trainer.step, {**losses, "seconds": trainer.seconds})
+            note(output / "log.csv", trainer.step, {**losses, "seconds": trainer.seconds})
             if trainer.step % max(1, steps // CHECKS) == 0 and trainer.step < steps:
                 found = check(trainer.language_model, pieces, 1, FOLLOWED)
-                _note(output / "checks.csv", trainer.step, found)
+                note(output / "checks.csv", trainer.step, found)
                 _show(trainer, losses, found)
             stop = asked.is_set()
             if stop or trainer.step == steps or time.monotonic() - saved > 60 * save_minutes:
@@ -138,22 +138,3 @@ def write_model(model: LlamaForCausalLM, folder: Path) -> None:
 def _show(trainer: Trainer, losses: dict[str, float], found: dict[str, float]) -> None:
     figures = "  ".join(f"{name} {value:.3f}" for name, value in {**losses, **found}.items())
     print(f"step {trainer.step}, {trainer.seconds:.0f} s: {figures}", flush=True)
-
-
-def _note(path: Path, step: int, values: dict[str, float]) -> None:
-    """Append a line to a table, with a head if it is new."""
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["step", *values])
-        writer.writerow([step, *(f"{value:.5g}" for value in values.values())])
-
-
-def _forget(path: Path, step: int) -> None:
-    """Drop the lines of steps after the one that a run goes on from."""
-    if not path.exists():
-        return
-    head, *lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if int(line.split(",")[0]) <= step]
-    path.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")

@@ -136,7 +136,7 @@ class Batches:
         if self._pool is None or self._pool[0] != pool:
             self._pool = (pool, self._spoken(pool))
         generator = np.random.default_rng((self.seed, 0, step))
-        texts = [self._padded(rows) for rows in _by_size(self._text(step, generator))]
+        texts = [padded(rows) for rows in by_size(self._text(step, generator))]
         return texts + self._pool[1][place]
 
     def row(self, words: Sequence[int], turns: Sequence[tuple[str, str]]) -> Row:
@@ -170,13 +170,20 @@ class Batches:
         rooms = [self.tokens - TEXT_ROW * self._text_rows(step) for step in steps]
         rows = sorted(self._dialogues(sum(rooms), generator), key=lambda row: len(row.ids))
         # Every step gets some, also while most of it is text.
-        parts = list(_by_size(rows, min(MICRO_TOKENS, max(rooms) // 2)))
+        parts = list(by_size(rows, min(MICRO_TOKENS, max(rooms) // 2)))
         spread: list[list[MicroBatch]] = [[] for _ in steps]
         for index in generator.permutation(len(parts)):
-            micro = self._padded(parts[index])
+            micro = padded(parts[index])
             step = int(np.argmax(rooms))
             rooms[step] -= micro.ids.numel()
-            spread[step].append(replace(micro, prompts=self._noise(parts[index], generator)))
+            noise = prompt_noise(
+                parts[index],
+                self.prompt_positions,
+                self.pieces,
+                self.language_model.width,
+                generator,
+            )
+            spread[step].append(replace(micro, prompts=noise))
         return spread
 
     def _dialogues(self, tokens: int, generator: np.random.Generator) -> Iterator[Row]:
@@ -194,31 +201,48 @@ class Batches:
             self._known[text] = self.language_model.encode(text)
         return self._known[text]
 
-    def _padded(self, rows: Sequence[Row]) -> MicroBatch:
-        longest = max(len(row.ids) for row in rows)
-        ids = np.zeros((len(rows), longest), np.int64)
-        targets = np.zeros((len(rows), longest), bool)
-        for index, row in enumerate(rows):
-            ids[index, : len(row.ids)] = row.ids
-            targets[index, : len(row.ids)] = row.targets
-        return MicroBatch(torch.from_numpy(ids), torch.from_numpy(targets))
 
-    def _noise(self, rows: Sequence[Row], generator: np.random.Generator) -> PromptNoise:
-        positions, width = self.prompt_positions, self.language_model.width
-        other = np.array([[row.ids[position] for position in positions] for row in rows])
-        share = np.ones((len(rows), PROMPTS, 1), np.float32)
-        first = PROMPTS - MAP_PROMPTS
-        for index, row in enumerate(rows):
-            if row.blend is not None:
-                cell = first + row.blend.cell
-                other[index, cell] = cell_row(self.pieces, row.blend.other)
-                share[index, cell] = row.blend.share
-        strength = np.empty((len(rows), PROMPTS, 1), np.float32)
-        strength[:, :first] = generator.uniform(0, BASE_NOISE, (len(rows), 1, 1))
-        strength[:, first:] = generator.uniform(0, CELL_NOISE, (len(rows), 1, 1))
-        normal = generator.standard_normal((len(rows), PROMPTS, width), np.float32)
-        parts = (torch.from_numpy(part) for part in (strength * normal, other, share))
-        return PromptNoise(*parts)
+def padded(rows: Sequence[Row]) -> MicroBatch:
+    """The rows as one batch, filled up with zeros."""
+    longest = max(len(row.ids) for row in rows)
+    ids = np.zeros((len(rows), longest), np.int64)
+    targets = np.zeros((len(rows), longest), bool)
+    for index, row in enumerate(rows):
+        ids[index, : len(row.ids)] = row.ids
+        targets[index, : len(row.ids)] = row.targets
+    return MicroBatch(torch.from_numpy(ids), torch.from_numpy(targets))
+
+
+def prompt_noise(
+    rows: Sequence[Row],
+    positions: Sequence[int],
+    pieces: int,
+    width: int,
+    generator: np.random.Generator,
+) -> PromptNoise:
+    """Noise of the prompts of dialogues, and mixtures where a row has one.
+
+    Args:
+        rows: dialogues.
+        positions: where their prompts stand.
+        pieces: of the tokenizer: rows of words of cells follow them.
+        width: of an embedding.
+        generator: source of chance.
+    """
+    other = np.array([[row.ids[position] for position in positions] for row in rows])
+    share = np.ones((len(rows), PROMPTS, 1), np.float32)
+    first = PROMPTS - MAP_PROMPTS
+    for index, row in enumerate(rows):
+        if row.blend is not None:
+            cell = first + row.blend.cell
+            other[index, cell] = cell_row(pieces, row.blend.other)
+            share[index, cell] = row.blend.share
+    strength = np.empty((len(rows), PROMPTS, 1), np.float32)
+    strength[:, :first] = generator.uniform(0, BASE_NOISE, (len(rows), 1, 1))
+    strength[:, first:] = generator.uniform(0, CELL_NOISE, (len(rows), 1, 1))
+    normal = generator.standard_normal((len(rows), PROMPTS, width), np.float32)
+    parts = (torch.from_numpy(part) for part in (strength * normal, other, share))
+    return PromptNoise(*parts)
 
 
 def drawn_words(generator: np.random.Generator) -> tuple[Words, Words, Blend | None]:
@@ -255,7 +279,7 @@ def _with_word(words: Sequence[int], cell: int, word: int) -> Words:
     return (*words[:cell], word, *words[cell + 1 :])
 
 
-def _by_size(rows: Sequence[Row], most: int = MICRO_TOKENS) -> Iterator[list[Row]]:
+def by_size(rows: Sequence[Row], most: int = MICRO_TOKENS) -> Iterator[list[Row]]:
     """The rows, in order, in parts of at most `most` tokens with padding, but at least one row."""
     part: list[Row] = []
     for row in rows:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from anomalygpt.errors import DataError
 from decoder.scale import as_ratio
-from embedded.notation import Words, words_of
+from embedded.notation import WORDS, Words, count_and_level, is_placed, words_of
 from simulation import find_defects
 from simulation.dialogues import facts_of
 
@@ -46,6 +46,11 @@ JOINED_SHARE = 0.35
 MOST_BUMPS, BUMP_WIDTHS, BUMP_HEIGHTS = 5, (0.7, 4.0), (0.5, 1.0)
 # The map is raised this many cells around a defect: a patch also sees what lies beside it.
 REACH = 1
+
+# Of each word whether it says clean, reached, or one, two or many defects.
+KINDS = torch.tensor(
+    [word if not is_placed(word) else 1 + count_and_level(word)[0] for word in range(len(WORDS))]
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,12 @@ class Lesson:
     ratios: Tensor
     words: Words
     other: int | None
+
+
+def by_kind(logits: Tensor) -> Tensor:
+    """Logits (..., words) as those of clean, reached, and one, two or many defects."""
+    kinds = KINDS.to(logits.device)
+    return torch.stack([logits[..., kinds == k].logsumexp(-1) for k in kinds.unique()], dim=-1)
 
 
 def words_of_mask(mask: np.ndarray) -> Words:

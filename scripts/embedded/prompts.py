@@ -23,7 +23,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomalygpt.config import LanguageModelConfig
-from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.errors import DataError
 from anomalygpt.files import write_atomically
@@ -32,30 +31,28 @@ from anomalygpt.language.language_model import LanguageModel
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.training.objective import answer_loss, count_targets, tokenize
-from anomalygpt.verdict import says_yes
 from decoder import ImageDecoder, dice_loss, focal_loss
 from decoder.scale import as_map, fused
 from embedded.evidence import encoder_alone, require_encoder
 from embedded.lessons import (
     KIND,
+    KINDS,
     LIMIT,
     Evidence,
+    by_kind,
     draw_lesson,
     draw_rows,
     load_evidence,
-    words_of_mask,
 )
 from embedded.notation import (
     CLEAN,
-    WORDS,
+    EXTRA_ROWS,
     base_row,
     cell_row,
-    count_and_level,
-    facts_of_words,
     image_row,
-    is_placed,
 )
 from embedded.precision import half_precision
+from embedded.prompts_checks import check
 from embedded.speech import dialogue
 from prompt_learner import MAP_PROMPTS, PromptLearner, PromptLearnerConfig
 
@@ -76,9 +73,6 @@ WORD_SHARPNESS = 10.0
 MOST_TURNS = 3
 # What the exact size counts beside the kind of word.
 LEVEL_SHARE = 0.15
-KINDS = torch.tensor(
-    [word if not is_placed(word) else 1 + count_and_level(word)[0] for word in range(len(WORDS))]
-)
 WARMUP = 30
 
 
@@ -106,15 +100,17 @@ def run(options: argparse.Namespace) -> int:
     lessons = Lessons(assistant, load_evidence(options.evidence, "train"), options)
     held = load_evidence(options.evidence, "held")
     try:
-        _phase(options, "decoder", options.decoder_steps, assistant.decoder, lessons.decoder, 3e-3)
+        run_phase(
+            options, "decoder", options.decoder_steps, assistant.decoder, lessons.decoder, 3e-3
+        )
         lessons.draw_text_maps()
         speech = nn.ModuleList([lessons.learner, lessons.projection])
-        _phase(options, "words", options.word_steps, speech, lessons.words, 3e-3)
-        _phase(options, "answers", options.answer_steps, speech, lessons.answers, 5e-4)
+        run_phase(options, "words", options.word_steps, speech, lessons.words, 3e-3)
+        run_phase(options, "answers", options.answer_steps, speech, lessons.answers, 5e-4)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it was")
         return 130
-    check(assistant, held, options)
+    check(Lessons(assistant, held, options), options)
     folder = options.output / "assistant"
     if not folder.exists():
         assistant.save_pretrained(folder)
@@ -155,24 +151,28 @@ def starting_assistant(options: argparse.Namespace) -> AnomalyGPT:
         language_model=language_model,
         name="embedded",
     ).to(mute.device)
-    _begin_with_words(assistant)
+    begin_with_words(assistant, word_table(assistant), float(_rows(assistant).std()))
     return assistant
 
 
 @torch.no_grad()
-def _begin_with_words(assistant: AnomalyGPT) -> None:
-    """New prompts begin as the rows that the language model was taught with."""
-    rows = _rows(assistant)
-    pieces = _pieces(assistant)
+def begin_with_words(assistant: AnomalyGPT, table: Tensor, spread: float) -> None:
+    """New prompts begin as the rows that the language model was taught with.
+
+    Args:
+        assistant: whose prompt learner and projection are new.
+        table: (28, width), rows of image, base prompt and the cells' words.
+        spread: standard deviation of embeddings.
+    """
     learner, projection = assistant.prompt_learner, assistant.projection
     assert learner is not None
     assert projection is not None
-    learner.base_prompts.copy_(rows[base_row(pieces)].expand_as(learner.base_prompts))
+    learner.base_prompts.copy_(table[base_row(0)].expand_as(learner.base_prompts))
     projection.weight.zero_()
-    projection.bias.copy_(rows[image_row(pieces)])
+    projection.bias.copy_(table[image_row(0)])
     last: Any = learner.meta_net[-1]
-    last.weight.mul_(rows.std() / 4)
-    last.bias.copy_(rows[cell_row(pieces, CLEAN)])
+    last.weight.mul_(spread / 4)
+    last.bias.copy_(table[cell_row(0, CLEAN)])
 
 
 def _rows(assistant: AnomalyGPT) -> Tensor:
@@ -181,29 +181,37 @@ def _rows(assistant: AnomalyGPT) -> Tensor:
     return model.get_input_embeddings().weight.detach().float()
 
 
-def _pieces(assistant: AnomalyGPT) -> int:
-    return len(_rows(assistant)) - 2 - len(WORDS)
-
-
-def _by_kind(logits: Tensor) -> Tensor:
-    """Logits (..., words) as those of clean, reached, and one, two or many defects."""
-    kinds = KINDS.to(logits.device)
-    return torch.stack([logits[..., kinds == k].logsumexp(-1) for k in kinds.unique()], dim=-1)
+def word_table(assistant: AnomalyGPT) -> Tensor:
+    """(28, width): the rows beyond the tokenizer's pieces, of image, base prompt and words."""
+    return _rows(assistant)[-EXTRA_ROWS:]
 
 
 class Lessons:
     """The three objectives, each `(generator) -> {name: loss}`."""
 
-    def __init__(self, assistant: AnomalyGPT, evidence: Evidence, options: Any) -> None:
+    def __init__(
+        self,
+        assistant: AnomalyGPT,
+        evidence: Evidence,
+        options: Any,
+        table: Tensor | None = None,
+    ) -> None:
+        """
+        Args:
+            assistant: whose parts are taught.
+            evidence: photos.
+            options: of the stage.
+            table: (28, width), what the language model was taught with; by default the last rows
+                of its embedding matrix.
+        """
         self.assistant, self.evidence = assistant, evidence
         self.batch = options.batch_size
         assert assistant.prompt_learner is not None
         assert assistant.projection is not None
         self.learner, self.projection = assistant.prompt_learner, assistant.projection
         self.text_maps: Tensor | None = None
-        pieces = _pieces(assistant)
-        first = cell_row(pieces, 0)
-        self._targets = _rows(assistant)[first : first + len(WORDS)]
+        rows = word_table(assistant) if table is None else table
+        self._targets = rows[cell_row(0, 0) :].to(assistant.device)
         self._unit = torch.cdist(self._targets, self._targets).square().mean()
 
     def decoder(self, generator: np.random.Generator) -> dict[str, Tensor]:
@@ -250,7 +258,7 @@ class Lessons:
         """Cross-entropy of the kind of word first: a cell that may be small or large is not clean,
         although "clean" may be likelier than each size."""
         logits, words = self.word_logits(prompts).flatten(0, 1), words.flatten().to(prompts.device)
-        kind = F.cross_entropy(_by_kind(logits), KINDS.to(words)[words])
+        kind = F.cross_entropy(by_kind(logits), KINDS.to(words)[words])
         return kind + LEVEL_SHARE * F.cross_entropy(logits, words)
 
     def _tokens(self, rows: np.ndarray) -> list[Tensor]:
@@ -292,7 +300,7 @@ def _dialogue(words: Sequence[int], generator: np.random.Generator) -> Any:
     return dialogue(tuple(words), generator, ())[:MOST_TURNS]
 
 
-def _phase(
+def run_phase(
     options: argparse.Namespace,
     name: str,
     steps: int,
@@ -357,80 +365,3 @@ def _log(path: Path, step: int, losses: dict[str, Tensor]) -> None:
         if is_new:
             writer.writerow(["step", *losses])
         writer.writerow([step, *(f"{loss.item():.5g}" for loss in losses.values())])
-
-
-@torch.no_grad()
-def check(assistant: AnomalyGPT, held: Evidence, options: Any) -> None:
-    """What the prompts say about held-out parts, printed and written to checks.csv.
-
-    "lessons" are maps as those that were learned from, "simulated" those of the photos as they
-    are, "none" are drawn without a reference.
-    """
-    lessons = Lessons(assistant, held, options)
-    lessons.draw_text_maps()
-    assert lessons.text_maps is not None
-    words = torch.tensor([words_of_mask(mask) for mask in held.masks.numpy()])
-    text = lessons.enlarged(lessons.text_maps.float())
-    against = lessons.enlarged(as_map(held.ratios))
-    together = fused(against, text, assistant.decoder.config.text_weight)
-    rounds = max(1, len(held) // options.batch_size)
-    drawn = [lessons.lesson(np.random.default_rng([options.seed, n])) for n in range(rounds)]
-    kinds = {
-        "lessons": (torch.cat([maps for maps, _, _ in drawn]), torch.cat([w for _, w, _ in drawn])),
-        "simulated": (together, words),
-        "none": (text, words),
-    }
-    embeddings = torch.cat([e for _, _, e in drawn])
-    rows = [
-        [kind, *_figures(assistant, lessons, maps, words, kind_embeddings)]
-        for (kind, (maps, words)), kind_embeddings in zip(
-            kinds.items(), (embeddings, held.embeddings, held.embeddings), strict=True
-        )
-    ]
-    with (options.output / "checks.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["maps", "verdict", "brier", "places", "count"], *rows])
-    for row in rows:
-        print("{}: verdict {}, Brier {}, places {}, count {}".format(*row))
-
-
-def _figures(
-    assistant: AnomalyGPT, lessons: Lessons, maps: Tensor, words: Tensor, embeddings: Tensor
-) -> list[str]:
-    """Verdicts right, Brier score, named places that hold damage, counts right."""
-    read, yes = _read(assistant, lessons, maps, embeddings)
-    truth = [facts_of_words(nine) for nine in words.tolist()]
-    said = [facts_of_words(nine) for nine in read.tolist()]
-    wrong = torch.tensor([fact.count > 0 for fact in truth])
-    found = [(t, s) for t, s in zip(truth, said, strict=True) if t.count and s.count]
-    return [
-        f"{(says_yes(yes) == wrong).float().mean():.3f}",
-        f"{(yes - wrong.float()).square().mean():.3f}",
-        _share([place in t.cells for t, s in found for place in s.places]),
-        _share([t.count == s.count for t, s in found]),
-    ]
-
-
-def _share(hits: Sequence[bool]) -> str:
-    return f"{np.mean(hits) if hits else float('nan'):.3f}"
-
-
-def _likeliest(logits: Tensor) -> Tensor:
-    """The likeliest word of the likeliest kind, (..., words) -> (...)."""
-    kind = _by_kind(logits).argmax(dim=-1, keepdim=True)
-    others = KINDS.to(logits.device) != kind
-    return logits.masked_fill(others, -torch.inf).argmax(dim=-1)
-
-
-def _read(
-    assistant: AnomalyGPT, lessons: Lessons, maps: Tensor, embeddings: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The likeliest words, (N, 9), and P(yes), (N,)."""
-    words, yes = [], []
-    for start in range(0, len(maps), 32):
-        part = slice(start, start + 32)
-        drawn = maps[part].to(assistant.device)
-        words.append(_likeliest(lessons.word_logits(lessons.learner(drawn))))
-        dialogue = assistant.speech.open_dialogue(embeddings[part].to(assistant.device), drawn)
-        dialogue.ask(ANOMALY_QUESTION)
-        yes.append(dialogue.probabilities().anomaly.float())
-    return torch.cat(words).cpu(), torch.cat(yes).cpu()

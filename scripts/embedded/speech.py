@@ -62,7 +62,7 @@ _WEIGHTS: dict[str, tuple[float, float, float]] = {
 _AGAIN = ("cell", "cell", "cell", "check", "check", "confirm", "where", "anomaly", "unknown")
 
 # What people call the part in a question. The assistant keeps to "part": it sees no name.
-_NOUNS = (
+NOUNS = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal nut", "pill"),
     *("screw", "tile", "toothbrush", "transistor", "wooden board", "zipper", "candle", "cashew"),
     *("circuit board", "pipe", "gear", "bearing", "bracket", "lid", "housing", "connector", "lens"),
@@ -79,7 +79,7 @@ _DESCRIPTIONS = (
     "Here is {a_noun}, which should be [clean|smooth|round|even|complete] and undamaged.",
 )
 
-_PARTS = {
+PARTS = {
     "part": "[part|part|object|item|piece]",
     "a_part": "[a part|a part|an object|an item|a piece]",
 }
@@ -356,7 +356,7 @@ def dialogue(
         (question, answer) in order, mostly 1 to 8 of them and at most 20.
     """
     facts = facts_of_words(words)
-    known = {**WORDS, **_PARTS, **fact_words(facts)}
+    known = {**WORDS, **PARTS, **fact_words(facts)}
     kinds = _plan(facts, _turn_count(generator), generator)
     own = [name for name in kinds if name not in ("off-topic", *_ANSWERS)]
     told = iter(inspection_dialogue(facts, generator, intents=own))
@@ -438,7 +438,7 @@ def _said(
 
 def _with_names(turns: list[Turn], generator: np.random.Generator) -> list[Turn]:
     """Sometimes the person says what the part is; the answers stay as they are."""
-    noun = pick(_NOUNS, generator)
+    noun = pick(NOUNS, generator)
     named, described = generator.random(2) < (_NAMED_SHARE, _DESCRIBED_SHARE)
     if named:
         turns = [(_NAMED.sub(rf"\1 {noun}", question), answer) for question, answer in turns]

@@ -22,6 +22,7 @@ from anomalygpt.training.start import (
     trainable_parameters,
     training_data,
 )
+from tests.gguf_files import WIDTH, tiny_model, write_gguf
 
 CPU = torch.device("cpu")
 ARCHITECTURE = "vit_tiny_patch16_224"
@@ -328,3 +329,14 @@ def test_weights_are_looked_for_without_reading_a_language_model(
     foreign = dataclasses.replace(new, encoder="resnet18", encoder_options={})
     with pytest.raises(CheckpointError, match="missing"):
         check_weights(foreign)
+
+
+def test_a_language_model_may_be_a_gguf_file(new_assistant, tmp_path):
+    pytest.importorskip("gguf", reason="the package gguf writes the file of this test")
+    file = write_gguf(tmp_path / "tiny.gguf", tiny_model())
+    arguments = dataclasses.replace(new_assistant(), language_model=str(file), template="chat")
+    assert str(file) in check_weights(arguments)
+    assistant = starting_assistant(arguments, CPU)
+    assert assistant.config.prompt_learner.width == assistant.language_model.width == WIDTH
+    with pytest.raises(SourceError, match=r"none\.gguf"):
+        check_weights(dataclasses.replace(arguments, language_model=str(tmp_path / "none.gguf")))
