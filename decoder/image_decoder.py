@@ -27,8 +27,9 @@ Distances = Callable[[Grid | None], Tensor]
 # A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
 SCORE_SHARE = 0.01
 
-# References that are copies of each other would make everything else infinitely far.
-LEAST_SCORE = 0.1
+# References that are like copies of each other do not show how good parts vary: no score of theirs
+# counts as lower.
+LEAST_SCORE = 0.5
 
 
 class ImageDecoder(nn.Module):

@@ -408,3 +408,31 @@ def test_incomplete_banks_are_refused(
     save_file({k: torch.ones(shape) for k, shape in tensors.items()}, path, metadata=metadata)
     with pytest.raises(DecoderError, match="not a complete memory bank"):
         MemoryBank.load(path)
+
+
+def test_whether_references_lie_alike() -> None:
+    generator = torch.Generator().manual_seed(0)
+    part = torch.randn(1, 36, 8, generator=generator)
+    alike, free, single = MemoryBank(), MemoryBank(), MemoryBank()
+    for _ in range(3):
+        noisy = part + 0.05 * torch.randn(part.shape, generator=generator)
+        alike.add([noisy])
+        free.add([noisy[:, torch.randperm(36, generator=generator)]])
+    single.add([part])
+    assert alike.lie_alike
+    assert not free.lie_alike
+    assert not single.lie_alike
+    assert not MemoryBank().lie_alike
+
+
+def test_what_is_left_out_is_measured_by_the_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(1, 16, 8, generator=generator) for _ in range(3)]
+    bank = MemoryBank()
+    for number, part in enumerate(parts):
+        bank.add([part], name=str(number))
+    for number, found in enumerate(bank.left_out()):
+        torch.testing.assert_close(found, bank.without(str(number)).distances([parts[number]]))
+    alone = MemoryBank()
+    alone.add([parts[0]])
+    assert alone.left_out() == []

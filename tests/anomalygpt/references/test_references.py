@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 from anomalygpt import AnomalyGPT, Inspection
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import cautions_of
+from anomalygpt.images.reading import load_image
+from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.results.cautions import AMONG_REFERENCES, OTHER_PRODUCT
 from decoder import MemoryBank
 from simulation import NormalVariation, vary
@@ -44,6 +46,44 @@ def test_turns_follow_how_many_references_there_are_in_all(assistant, parts, tur
     assistant.remember([good, other], rotations=3)
     assistant.remember([good, other], fixed_pose=True)
     assert turns == [1, 1, 1, 6, 6, 3, 3, 1, 1]
+
+
+def test_three_references_or_more_are_turned_where_they_lie_freely(
+    assistant, parts, turns, monkeypatch
+) -> None:
+    three = [parts / "good.png", parts / "other.png", parts / "good.png"]
+    monkeypatch.setattr(MemoryBank, "lie_alike", False)
+    bank = assistant.remember(three)
+    assert turns == [1, 1, 1, 6, 6, 6]
+    assert len(bank) == 3
+    turns.clear()
+    assistant.remember(three, rotations=1)
+    assistant.remember(three, formulation="published")
+    assistant.remember(three, fixed_pose=True)
+    assert turns == [1] * 9
+    monkeypatch.setattr(MemoryBank, "lie_alike", True)
+    turns.clear()
+    assistant.remember(three)
+    assert turns == [1, 1, 1]
+
+
+def test_the_rule_of_turns() -> None:
+    def turned(count: int) -> int:
+        return turns_of_each(count, "normalised", lie_alike=False)
+
+    assert [turned(count) for count in (1, 2, 3, 4, 6, 8, 13, 30)] == [12, 6, 6, 6, 4, 3, 1, 1]
+    assert all(turns_of_each(count, "normalised") == 1 for count in (3, 8))
+
+
+def test_what_was_encoded_unturned_is_not_encoded_again(assistant, parts) -> None:
+    photo = load_image(parts / "good.png")
+    library = assistant.library.in_memory()
+    whole = library.encode(photo, 3, False, False)
+    extended = library.encode(photo, 3, False, False, library.encode(photo, 1, False, False))
+    for one, other in zip(
+        whole.stages + whole.varied, extended.stages + extended.varied, strict=True
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_fixed_pose_goes_with_no_turns_and_with_its_own_bank(assistant, parts) -> None:
