@@ -97,7 +97,10 @@ class ConversionSources:
 
     def __post_init__(self) -> None:
         if self.imagebind is None:
-            raise ConfigError("an assistant needs its eyes: give --imagebind imagebind_huge.pth")
+            raise ConfigError(
+                "an assistant needs its eyes: give --imagebind imagebind_huge.pth, or --gguf FILE "
+                "to give an assistant another language model"
+            )
         if self.vicuna is not None and (self.llama is not None or self.vicuna_delta is not None):
             raise ConfigError("give either --vicuna, or --llama with --vicuna-delta, not both")
         if (self.llama is None) != (self.vicuna_delta is None):
