@@ -28,9 +28,6 @@ class DecoderConfig:
             references show that good parts all lie alike; False with any place, as published.
         lone_factor: how many times as far as simulated copies of it tell other parts are taken to
             lie from a single reference.
-        lone_distance: distance that good parts of usual products keep, as geometric mean of the
-            stages: a single reference is then measured by it, because its copies do not tell how
-            far other parts lie. None takes what the copies tell.
         usual_score: score that the maps of good parts get where several references are there:
             distances are scaled until the references, each left out, have it on average. None
             leaves them as they are.
@@ -51,7 +48,6 @@ class DecoderConfig:
     text_weight: float = 0.5
     by_place: bool = False
     lone_factor: float = 1.0
-    lone_distance: float | None = None
     usual_score: float | None = None
     level_share: float = 0.0
     region_level: float = 0.5
@@ -73,10 +69,8 @@ class DecoderConfig:
             raise ValueError(f"text_weight must be in [0, 1], got {self.text_weight}")
         if self.lone_factor <= 0.0:
             raise ValueError(f"lone_factor must be positive, got {self.lone_factor}")
-        for name in ("lone_distance", "usual_score"):
-            value = getattr(self, name)
-            if value is not None and value <= 0.0:
-                raise ValueError(f"{name} must be positive, got {value}")
+        if self.usual_score is not None and self.usual_score <= 0.0:
+            raise ValueError(f"usual_score must be positive, got {self.usual_score}")
         if not 0.0 <= self.level_share <= 1.0:
             raise ValueError(f"level_share must be in [0, 1], got {self.level_share}")
         if not 0.0 < self.region_level < 1.0:

@@ -152,8 +152,7 @@ class ImageDecoder(nn.Module):
 
         Published: 1 - mean over stages of the best cosine. Normalised: with d the distance at a
         stage and n the distance that good parts keep there, `scale.as_map` of the mean over
-        stages of d / n, `scale.without_level`, times what `usual_score` and `lone_distance`
-        of `DecoderConfig` ask for.
+        stages of d / n, `scale.without_level`, times what `usual_score` asks for.
 
         Args:
             stages: patch tokens per stage, each (B, H*W, C).
@@ -193,27 +192,17 @@ class ImageDecoder(nn.Module):
         return without_level(ratio, self.config.level_share)
 
     def _trust(self, memory_bank: MemoryBank, grid: Grid) -> float:
-        """What ratios are multiplied by, so that good parts of every product have like maps.
-
-        With several references by what each of them, left out, gets from the others. A single one
-        tells nothing of other parts, and its copies mislead: the plainer a part, or the more
-        background a photo has, the nearer they lie. What usual products keep tells more.
-        """
-        config = self.config
-        places = grid if memory_bank.fixed_pose else None
-        if memory_bank.stands_alone:
-            if config.lone_distance is None:
-                return 1.0
-            own = memory_bank.self_distances(places).log().mean().exp()
-            return float(own) / config.lone_distance
-        if config.usual_score is None:
+        """What ratios are multiplied by, so that good parts of every product have like maps: by
+        what each of several references, left out, gets from the others."""
+        usual = self.config.usual_score
+        if usual is None or memory_bank.stands_alone:
             return 1.0
-        count = len(memory_bank.left_out(places))
+        count = len(memory_bank.left_out(grid if memory_bank.fixed_pose else None))
         scores = [
             _score(self._ratio(memory_bank, partial(_one_left_out, memory_bank, number), grid))
             for number in range(count)
         ]
-        return config.usual_score / max(float(torch.cat(scores).log().mean().exp()), LEAST_SCORE)
+        return usual / float(torch.cat(scores).log().mean().exp())
 
     def score(
         self, anomaly_map: Tensor, grid: Grid, formulation: Formulation | None = None

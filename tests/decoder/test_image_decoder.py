@@ -362,26 +362,6 @@ def test_a_lone_reference_is_trusted_less() -> None:
         torch.testing.assert_close(before / after, torch.full_like(before, factor))
 
 
-def test_a_lone_reference_is_measured_by_usual_products() -> None:
-    """Whatever its own copies say; and as they say it where they are usual."""
-    query, part = tokens(0), tokens(10, batch=1)
-    maps = []
-    for spread in (0.05, 0.5):
-        bank = MemoryBank()
-        noise = tokens(60, batch=2)
-        bank.add(part, varied=[p + spread * n for p, n in zip(part, noise, strict=True)])
-        own = float(bank.self_distances().log().mean().exp())
-        usual = decoder(lone_distance=own).reference_map(query, GRID, bank)
-        torch.testing.assert_close(usual, decoder().reference_map(query, GRID, bank))
-        maps.append(decoder(lone_distance=0.2).reference_map(query, GRID, bank))
-    torch.testing.assert_close(maps[0].mean(), maps[1].mean(), rtol=0.1, atol=0.0)
-    several = references()
-    torch.testing.assert_close(
-        decoder(lone_distance=0.2).reference_map(query, GRID, several),
-        decoder().reference_map(query, GRID, several),
-    )
-
-
 @pytest.mark.parametrize("settings", [{}, {"level_share": 0.2}, {"lone_factor": 1.3}])
 def test_each_reference_left_out_has_the_usual_score_on_average(settings: dict[str, float]) -> None:
     parts = {str(seed): tokens(seed, batch=1) for seed in (10, 11, 12)}
@@ -422,7 +402,6 @@ def test_references_that_are_copies_of_each_other_leave_the_map_finite() -> None
         {"lone_factor": 0.0},
         {"level_share": -0.1},
         {"level_share": 1.5},
-        {"lone_distance": 0.0},
         {"usual_score": -1.0},
     ],
 )
