@@ -28,7 +28,7 @@ class DecoderConfig:
             references show that good parts all lie alike; False with any place, as published.
         lone_factor: how many times as far as simulated copies of it tell other parts are taken to
             lie from a single reference.
-        usual_score: score that the maps of good parts get where several references are there:
+        usual_score: score that the maps of good parts get where three references or more are there:
             distances are scaled until the references, each left out, have it on average. None
             leaves them as they are.
         level_share: share of a photo's own middle distance that is taken off all its distances:

@@ -27,6 +27,9 @@ Distances = Callable[[Grid | None], Tensor]
 # A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
 SCORE_SHARE = 0.01
 
+# So many references show how good parts differ.
+FEWEST_LEFT_OUT = 3
+
 # References that are like copies of each other do not show how good parts vary: no score of theirs
 # counts as lower.
 LEAST_SCORE = 0.5
@@ -193,11 +196,14 @@ class ImageDecoder(nn.Module):
 
     def _trust(self, memory_bank: MemoryBank, grid: Grid) -> float:
         """What ratios are multiplied by, so that good parts of every product have like maps: by
-        what each of several references, left out, gets from the others."""
+        what each of three references or more, left out, gets from the others. Of two each has
+        but one to be held against, which lets good parts look worse than they are."""
         usual = self.config.usual_score
-        if usual is None or memory_bank.stands_alone:
+        if usual is None:
             return 1.0
         count = len(memory_bank.left_out(grid if memory_bank.fixed_pose else None))
+        if count < FEWEST_LEFT_OUT:
+            return 1.0
         scores = [
             _score(self._ratio(memory_bank, partial(_one_left_out, memory_bank, number), grid))
             for number in range(count)

@@ -388,6 +388,15 @@ def test_parts_that_lie_alike_are_scaled_by_place_too() -> None:
     torch.testing.assert_close(2 * distances_of(found[0]), distances_of(found[1]))
 
 
+def test_two_references_say_too_little_to_be_scaled_by() -> None:
+    query = tokens(0)
+    scaled, plain = (decoder(usual_score=score) for score in (0.1, None))
+    torch.testing.assert_close(
+        scaled.reference_map(query, GRID, references()),
+        plain.reference_map(query, GRID, references()),
+    )
+
+
 def test_references_that_are_copies_of_each_other_leave_the_map_finite() -> None:
     bank = MemoryBank()
     for _ in range(3):
