@@ -129,7 +129,7 @@ class AnomalyGPTConfig:
     eyes_of: str | None = None
 
     def __post_init__(self) -> None:
-        if self.eyes_of is not None and self.eyes_of not in PRESETS:
+        if self.eyes_of is not None and str(self.eyes_of) not in PRESETS:
             raise ConfigError(f"eyes_of is one of {', '.join(PRESETS)}, got {self.eyes_of!r}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -204,7 +204,7 @@ class MemoryBank:
             grid: as in `distances`.
 
         Returns:
-            One (S, 1, P) for each of them, at most 32; [] with a single reference.
+            One (S, 1, P) for each of them, of more than five only some; [] with a single one.
         """
         with self._lock:
             self._require_references()

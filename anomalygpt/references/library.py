@@ -320,16 +320,12 @@ def fill(
     they turn out to lie freely.
 
     Args:
-        bank: perhaps with other references.
+        bank: perhaps with other references, so that it will hold `total`.
         read: names, marks and references in so many turns each.
-        total: how many the bank will hold.
         formulation, rotations: see `turns_of_each`.
 
     Returns:
         In how many turns each was put in.
-
-    Raises:
-        ConfigError: one does not fit the bank.
     """
     rule = partial(
         turns_of_each, total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose
@@ -338,9 +334,11 @@ def fill(
     names = _put(bank, read(turns))
     if turns == if_free or bank.lie_alike:
         return turns
-    turned = read(if_free)
-    for name in names:
-        bank.remove(name)
+    try:
+        turned = read(if_free)
+    finally:  # also where one cannot be read again: the bank is then as it was
+        for name in names:
+            bank.remove(name)
     _put(bank, turned)
     return if_free
 

@@ -34,7 +34,8 @@ def named(asked: Asked, inspection: Inspection) -> tuple[int, ...]:
     """
     if asked.intent == "box":
         count = len(inspection.regions)
-        return tuple(max(count, 1) if n == LAST else n for n in asked.numbers)
+        meant = (max(count, 1) if n == LAST else n for n in asked.numbers)
+        return tuple(dict.fromkeys(meant))
     if asked.intent in ("worst", "smallest") and inspection.regions:
         return (_chosen(asked, inspection.regions),)
     return ()

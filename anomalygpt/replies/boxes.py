@@ -57,7 +57,7 @@ _WEAK = re.compile(
     rf"|\bthe (?P<seen>\d{{1,3}}) (?:in|on) the (?:picture|photo|image|map)\b"
     r"|^(?:and |or |what about |how about |what is |explain |describe |show me |the )*"
     rf"(?P<alone>\d{{1,4}}|{_ORDINAL})(?: one)?(?: please)?$"
-    rf"|^(?P<paired>{_CARDINAL})(?= (?:or|and|vs|versus) {_CARDINAL}\b)"
+    rf"|^(?P<paired>{_CARDINAL})(?= (?:or|and|vs|versus) {_CARDINAL}{_NO_MEASURE})"
     rf"|\b(?:which|compare|between|differ\w*|worse|larger|bigger|smaller|stronger)\b.*?"
     rf"\b(?P<compared>{_CARDINAL})(?= (?:and|or|vs|versus|with|than) {_CARDINAL}$)"
 )
@@ -84,7 +84,12 @@ _SIZE = re.compile(
 # After a question about a box.
 _OTHER = re.compile(rf"\bothers?(?: (?:one|ones|two|{NOUN}))?$|^(?:and )?(?:the )?others?\b")
 _FOLLOWING = re.compile(rf"\b(?:next|following) (?:one|{NOUN})\b|^and (?:the )?next$")
-_IT = re.compile(r"\b(?:it|its|that|this|there)\b|\b(?:that|this|the) (?:one|box|region|mark)\b")
+# Not "this photo", "say that", "are there".
+_IT = re.compile(
+    r"\b(?:it|its|(?<!say )(?<!think )(?<!know )(?:that|this)(?! (?:part|photo|image|picture|piece"
+    r"|product|object|item|unit|one)\b)|(?<!is )(?<!are )there(?! (?:is|are)\b))\b"
+    r"|\b(?:that|this|the) (?:one|box|region|mark)\b"
+)
 
 
 def boxes_in(words: str) -> tuple[tuple[int, ...], bool]:

@@ -119,14 +119,17 @@ def _is_true(claim: str, inspection: Inspection, facts: Facts) -> bool:
         denies = denies or bool(_LOCAL_FINE.search(claim))
     if places and not (places.isdisjoint(facts.cells) if denies else places <= {*facts.places}):
         return False
+    # One clause says one thing: what it calls damaged beside what it denies is not followed.
+    if denies and _DAMAGED.search(_DENIED.sub(" ", claim)):
+        return False
     if not denies and not _is_measured(claim, places, facts):
         return False
     if claim.split()[:1] in (["yes"], ["no"]):
         return (claim.split()[0] == "yes") is inspection.is_anomalous
     if inspection.is_anomalous:
         # One place, or all that is left, may be fine where others are not.
-        return not denies or is_local
-    return denies or not (_DAMAGED.search(claim) or places)
+        return not denies or (is_local and not _FINE.search(claim))
+    return denies or not (_DAMAGED.search(claim) or _NOT_GOOD.search(claim) or places)
 
 
 def _is_measured(claim: str, places: set[str], facts: Facts) -> bool:

@@ -11,6 +11,7 @@ from simulation.dialogues.english.answers import ANSWERS
 from simulation.dialogues.english.phrases import WORDS
 from simulation.dialogues.english.questions import QUESTIONS, TOPICS
 
+_NTH = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _REPLACED = (
     (r"[’`´]", "'"),
     (r"\bo\s?\.\s?k\b\.?|\bokay\b|\bokey\b|\boki\b", "ok"),
@@ -33,6 +34,7 @@ _REPLACED = (
     (r"%", " percent "),
     (r"#\s?(?=\d)", " number "),
     (r"(?<=\s)-(?=\d)", " minus "),
+    *((rf"\b{number}\s?(?:st|nd|rd|th)\b", word) for number, word in enumerate(_NTH, start=1)),
     (r"\b(\d{1,3})\s?(?:st|nd|rd|th)\b", r" number \1 "),
 )
 _WORD = re.compile(r"8d|\d+(?:\.\d+)?|[^\W\d_]+")

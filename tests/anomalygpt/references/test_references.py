@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from anomalygpt import AnomalyGPT, Inspection
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, ImageError
 from anomalygpt.evidence import cautions_of
 from anomalygpt.images.reading import load_image
 from anomalygpt.references.pictures import turns_of_each
@@ -65,6 +65,24 @@ def test_three_references_or_more_are_turned_where_they_lie_freely(
     turns.clear()
     assistant.remember(three)
     assert turns == [1, 1, 1]
+
+
+def test_a_reference_that_is_gone_when_it_is_to_be_turned_leaves_the_bank_as_it_was(
+    assistant, parts, monkeypatch
+) -> None:
+    monkeypatch.setattr(MemoryBank, "lie_alike", False)
+    encoded = assistant.library.encoded
+
+    def gone(source, turns=1, *settings):  # type: ignore[no-untyped-def]
+        if turns > 1:
+            raise ImageError(f"{source} does not exist")
+        return encoded(source, turns, *settings)
+
+    monkeypatch.setattr(assistant.library, "encoded", gone)
+    bank = MemoryBank(assistant.encoder_id)
+    with pytest.raises(ImageError):
+        assistant.remember([parts / "good.png", parts / "other.png", parts / "good.png"], bank=bank)
+    assert len(bank) == 0
 
 
 def test_the_rule_of_turns() -> None:

@@ -184,3 +184,18 @@ def test_a_box_that_does_not_exist_is_not_pointed_to(made) -> None:
     assert not names_box(understand("where is box 4?"), made("left"))
     assert not names_box(understand("where is box 1?"), made())
     assert not names_box(understand("how many?"), made("left"))
+
+
+@pytest.mark.parametrize(
+    ("question", "intent"), [("Is the 3rd hole fine?", "ok"), ("One or two defects?", "count")]
+)
+def test_the_number_of_something_else_is_no_box(question, intent) -> None:
+    assert (asked(question).intent, asked(question).numbers) == (intent, ())
+
+
+@pytest.mark.parametrize(
+    "question", ["Where is the defect in this photo?", "Why is this part bad?", "Are there more?"]
+)
+def test_this_photo_is_not_the_box_that_was_spoken_of(made, question) -> None:
+    found = follow_up(understand(question), asked("What is box 1?"), made("top left", "center"))
+    assert all(not each.numbers for each in found)

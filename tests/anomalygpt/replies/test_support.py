@@ -91,3 +91,23 @@ def test_sizes_are_held_against_the_regions(made) -> None:
     for severity in ("minor", "moderate", "severe"):
         is_true = severity == facts.severity
         assert supports(found, f"The damage is {severity}.") is is_true
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The bottom right is damaged and the rest is fine.",
+        "There are 7 damaged areas and the rest is fine.",
+        "Accept it, the rest is fine.",
+        "The part is fine and so is the rest.",
+        "The top left is fine and the bottom right is damaged.",
+    ],
+)
+def test_what_is_fine_beside_it_hides_no_false_claim(made, words) -> None:
+    for inspection in (made("top left"), made("top left", "center")):
+        assert not supports(inspection, words)
+
+
+def test_a_good_part_is_not_called_not_fine(made) -> None:
+    for words in ("The part is not fine.", "It is not good."):
+        assert not supports(made(), words)

@@ -86,7 +86,7 @@ def test_waiting_for_a_worker_that_hangs_can_be_stopped() -> None:
     asked.append("to stop")
     assert len(list(found)) <= AHEAD
     assert not _processes()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # others may have ended meanwhile
 
 
 def test_workers_end_with_the_training_process() -> None:
