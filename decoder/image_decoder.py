@@ -7,7 +7,7 @@ a good part (text side), and how far it is from the patches of good parts (memor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import get_args
 
 import torch
@@ -201,11 +201,12 @@ class ImageDecoder(nn.Module):
         usual = self.config.usual_score
         if usual is None:
             return 1.0
-        count = len(memory_bank.left_out(grid if memory_bank.fixed_pose else None))
+        left_out = cache(memory_bank.left_out)  # every one of them asks again
+        count = len(left_out(grid if memory_bank.fixed_pose else None))
         if count < FEWEST_LEFT_OUT:
             return 1.0
         scores = [
-            _score(self._ratio(memory_bank, partial(_one_left_out, memory_bank, number), grid))
+            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid))
             for number in range(count)
         ]
         return usual / float(torch.cat(scores).log().mean().exp())
@@ -270,8 +271,10 @@ def _ratio(memory_bank: MemoryBank, distances: Distances, places: Grid | None) -
     return (found / normal[:, None, None]).mean(dim=0)
 
 
-def _one_left_out(memory_bank: MemoryBank, number: int, places: Grid | None) -> Tensor:
-    return memory_bank.left_out(places)[number]
+def _one_of(
+    left_out: Callable[[Grid | None], list[Tensor]], number: int, places: Grid | None
+) -> Tensor:
+    return left_out(places)[number]
 
 
 def _score(ratio: Tensor) -> Tensor:

@@ -92,6 +92,13 @@ class PromptNoise:
     share: Tensor
 
 
+def prompt_positions(before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """Where image, base prompts and cells stand, between the tokens before and after the image."""
+    image = len(before)
+    first = image + 1 + len(after)
+    return [image, *range(first, first + BASE_PROMPTS + MAP_PROMPTS)]
+
+
 class Batches:
     """The rows of every step; a step's rows depend on its number and the seed alone."""
 
@@ -121,9 +128,7 @@ class Batches:
     @property
     def prompt_positions(self) -> list[int]:
         """Where image, base prompts and cells stand in every dialogue."""
-        image = len(self._before)
-        first = image + 1 + len(self._after)
-        return [image, *range(first, first + BASE_PROMPTS + MAP_PROMPTS)]
+        return prompt_positions(self._before, self._after)
 
     def text_share(self, step: int) -> float:
         """Share of text in the tokens and in the loss of a step."""

@@ -9,7 +9,6 @@ with the words themselves as the aim, then also by what the frozen language mode
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -44,6 +43,7 @@ from embedded.lessons import (
     draw_rows,
     load_evidence,
 )
+from embedded.logs import note
 from embedded.notation import (
     CLEAN,
     EXTRA_ROWS,
@@ -333,7 +333,8 @@ def run_phase(
             torch.stack(list(found.values())).sum().backward()
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
-            _log(options.output / f"{name}.csv", step + 1, found)
+            noted = {loss: value.item() for loss, value in found.items()}
+            note(options.output / f"{name}.csv", step + 1, noted)
             stop = asked.is_set()
             if stop or (step + 1) % options.save_every == 0 or step + 1 == steps:
                 parts = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
@@ -356,12 +357,3 @@ def _begun(path: Path) -> dict[str, Any]:
             "or name another folder"
         )
     return state
-
-
-def _log(path: Path, step: int, losses: dict[str, Tensor]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["step", *losses])
-        writer.writerow([step, *(f"{loss.item():.5g}" for loss in losses.values())])

@@ -22,11 +22,11 @@ from embedded.language_batches import (
     drawn_words,
     padded,
     prompt_noise,
+    prompt_positions,
 )
 from embedded.notation import base_row, cell_row, facts_of_words, image_row
 from embedded.open_talk import Said, conversation
 from embedded.speech import dialogue
-from prompt_learner import MAP_PROMPTS
 from simulation.dialogues.published import ANOMALY_QUESTION, NORMAL_ANSWER, published_answer
 
 # Tokens of a row at most, of a pass with padding, and of an everyday dialogue.
@@ -101,9 +101,7 @@ class TalkBatches:
     @property
     def prompt_positions(self) -> list[int]:
         """Where image, base prompts and cells stand in every dialogue about a photo."""
-        image = len(self._before)
-        first = image + 1 + len(self._after)
-        return [image, *range(first, first + BASE_PROMPTS + MAP_PROMPTS)]
+        return prompt_positions(self._before, self._after)
 
     def __call__(self, step: int) -> Step:
         """The batches of a step."""
