@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
+from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.encoders.photos import EncodedPhotos
 from anomalygpt.errors import ConfigError, MissingPartError
+from anomalygpt.images.preprocessing import ImageGeometry, Resize
 from anomalygpt.results.cautions import (
     AMONG_REFERENCES,
     DESCRIPTION_UNREAD,
@@ -19,8 +21,9 @@ from anomalygpt.results.cautions import (
 )
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.regions import DEFAULT_LEVEL, find_regions
-from decoder import DecoderError, EmptyMemoryBankError, MemoryBank
+from decoder import DecoderError, EmptyMemoryBankError, ImageDecoder, MemoryBank
 from decoder.config import Formulation
+from decoder.scale import as_map, as_ratio
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,40 @@ class Evidence:
         level = middle if is_distance else self.region_level
         # Who says yes must show where: the strongest place then is a region in any case.
         return min(level, 0.9 * peak) if is_anomalous else level
+
+
+def refined(
+    maps: Tensor,
+    bank: MemoryBank,
+    decoder: ImageDecoder,
+    resize: Resize,
+    looks: Iterable[ImageFeatures | None],
+) -> Tensor:
+    """Normalised maps with what closer looks show, see `ImageDecoder.with_closer_look`, and with
+    what is known of good parts besides the references, see `MemoryBank.factor`.
+
+    Args:
+        maps: (B, S, S) in [0, 1], of the photos seen whole.
+        bank: what they were compared with.
+        decoder: that drew the maps.
+        resize: how photos lie in the square of the map, as the encoder has it.
+        looks: at each photo, see `PhotoEncoder.closer`, or at none of them; taken only where the
+            references were looked at closely, too.
+
+    Returns:
+        (B, S, S) in [0, 1].
+    """
+    if bank.closer is not None:
+        maps = maps.clone()
+        for own, look in zip(maps, looks, strict=False):
+            if look is None:
+                continue
+            box = ImageGeometry.fit(look.grid, len(own), resize).box
+            top, left, bottom, right = (int(edge) for edge in box)
+            part = own[top:bottom, left:right]  # all of it, unless the square is not filled
+            found = decoder.with_closer_look(part[None], look.stages, look.grid, bank.closer)
+            part.copy_(found[0])
+    return maps if bank.factor == 1.0 else as_map(bank.factor * as_ratio(maps))
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig
 from anomalygpt.encoders.photos import EncodedPhotos, PhotoEncoder
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
-from anomalygpt.evidence import Evidence, cautions_of, decoder_errors
+from anomalygpt.evidence import Evidence, cautions_of, decoder_errors, refined
+from anomalygpt.images.detail import Detail
 from anomalygpt.images.reading import ImageSource, is_single, listed, photo_name, try_load
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.pretrained import Parts, encoder_alone, load_parts, save_parts
@@ -170,14 +171,14 @@ class AnomalyGPT(nn.Module):
         fixed_pose: bool = False,
         bank: MemoryBank | None = None,
         bit_depth: int | None = None,
+        detail: Detail | None = None,
         formulation: Formulation | None = None,
         watch: Watch = unwatched,
     ) -> MemoryBank:
         """Read good parts into a memory bank, which any number of inspections can use.
 
-        Each is turned 12 times where it is the only one, 6 times where there are two, and not at
-        all from three on, unless `rotations` or `fixed_pose` says otherwise. The arguments and
-        errors are those of `ReferenceLibrary.remember`; without a formulation the model's own.
+        The arguments and errors are those of `ReferenceLibrary.remember`; without a formulation
+        the model's own.
         """
         return self.library.remember(
             references,
@@ -187,6 +188,7 @@ class AnomalyGPT(nn.Module):
             fixed_pose=fixed_pose,
             bank=bank,
             bit_depth=bit_depth,
+            detail=detail,
             watch=watch,
         )
 
@@ -219,8 +221,7 @@ class AnomalyGPT(nn.Module):
         Args:
             photos: from `encode`.
             references: photos of good parts (or a single one), a memory bank of them, or None.
-            description: a sentence about the part for the language model.
-            category: what the part is called, for the text side; "object" by default.
+            description, category: see `inspect`; the category is "object" by default.
             formulation: how distances become a map; None takes what the model was made for.
 
         Raises:
@@ -235,17 +236,20 @@ class AnomalyGPT(nn.Module):
             drawn = self.decoder.anomaly_map(
                 features.stages, grid, text_features=text, memory_bank=bank, formulation=kind
             )
+            if kind == "normalised":
+                looks = (look(bank.detail) for look in photos.closer)
+                drawn = refined(drawn, bank, self.decoder, self.config.encoder.resize, looks)
         maps = drawn.clamp(0.0, 1.0)  # outside, so that whoever has it may go on computing
-        settings = self.decoder.config
+        config = self.decoder.config
         return Evidence(
-            photos,
+            replace(photos, closer=()),  # a result need not hold the photo
             maps,
             self.decoder.score(maps, grid, kind),
             bank.names,
             description,
             kind,
-            settings.region_level,
-            cautions_of(photos.marks, features.embedding, bank, settings.least_likeness),
+            config.region_level,
+            cautions_of(photos.marks, features.embedding, bank, config.least_likeness),
             reads_description=not self.is_narrow,
         )
 
@@ -262,8 +266,7 @@ class AnomalyGPT(nn.Module):
             evidence: from `examine`.
             prompts: "base" and "none" keep the map from the language model, to measure what it
                 adds; regions still come from the map.
-            own_words: for comparison, takes the language model's own sentence, of this length
-                and sampling, instead of one that is put together from the regions.
+            own_words: see `verdict.judge`.
 
         Raises:
             MissingPartError: there is no language model.
@@ -329,9 +332,8 @@ class AnomalyGPT(nn.Module):
     ) -> Iterator[Inspection | ImageError]:
         """Inspect many photos against the same references, several at a time.
 
-        Photos and references of more than 8 bits are read with one bit depth: the given one, that
-        of the memory bank, or the one that all of them need. Of an iterator the photos to come are
-        not known; they are read like the references.
+        Photos of more than 8 bits are read like the references, with the given bit depth, or one
+        that all of them need, as far as the photos are known: those of an iterator are not.
 
         Yields:
             One `Inspection` per photo, in order. In place of a photo that cannot be used comes
@@ -392,9 +394,7 @@ class AnomalyGPT(nn.Module):
         bit_depth: int | None = None,
         formulation: Formulation | None = None,
     ) -> Chat:
-        """Begin a chat about one photo; the photo is encoded here, once.
-
-        The arguments are those of `inspect`.
+        """Begin a chat about one photo, which is encoded here; the arguments are `inspect`'s.
 
         Raises:
             ImageError: a photo cannot be used; it is named.

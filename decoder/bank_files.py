@@ -14,26 +14,34 @@ from decoder.errors import DecoderError
 from decoder.search import Reference
 
 _CONTENT = "memory bank"
+# Before the names of what a closer look gave.
+_CLOSER = "closer."
 
 
 def save_references(
-    path: Path, references: Mapping[str, Reference], metadata: Mapping[str, str]
+    path: Path,
+    references: Mapping[str, Reference],
+    closer: Mapping[str, Reference],
+    metadata: Mapping[str, str],
 ) -> None:
-    """Write references by name, and what else is to be known of them.
+    """Write references by name, those looked at closely too, and what else is to be known of them.
 
     Raises:
         DecoderError: the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     known = {"content": _CONTENT, **metadata}
-    for number, (name, reference) in enumerate(references.items()):
-        for part in ("stages", "varied"):
-            for stage, tensor in enumerate(getattr(reference, part) or ()):
-                tensors[f"{number}.{part}.{stage}"] = tensor.contiguous().cpu()
-        if reference.embedding is not None:
-            tensors[f"{number}.embedding"] = reference.embedding.contiguous().cpu()
-        known |= {f"name.{number}": name, f"own.{number}": str(reference.own)}
-        known[f"marks.{number}"] = " ".join(sorted(reference.marks))
+    for prefix, level in (("", references), (_CLOSER, closer)):
+        for number, (name, reference) in enumerate(level.items()):
+            key = f"{prefix}{number}"
+            for part in ("stages", "varied"):
+                for stage, tensor in enumerate(getattr(reference, part) or ()):
+                    tensors[f"{key}.{part}.{stage}"] = tensor.contiguous().cpu()
+            if reference.embedding is not None:
+                tensors[f"{key}.embedding"] = reference.embedding.contiguous().cpu()
+            known[f"{prefix}name.{number}"] = name
+            known[f"{prefix}own.{number}"] = str(reference.own)
+            known[f"{prefix}marks.{number}"] = " ".join(sorted(reference.marks))
     try:
         save_file(tensors, path, metadata=known)
     except (SafetensorError, OSError) as error:
@@ -44,8 +52,8 @@ def save_references(
 
 def load_references(
     path: Path, device: torch.device | str
-) -> tuple[dict[str, Reference], dict[str, str]]:
-    """Read what `save_references` wrote: references by name, and the metadata.
+) -> tuple[dict[str, Reference], dict[str, Reference], dict[str, str]]:
+    """Read what `save_references` wrote: references by name, those looked at closely, the metadata.
 
     Raises:
         DecoderError: the file is damaged or holds something else.
@@ -58,20 +66,27 @@ def load_references(
         raise DecoderError(f"{path} cannot be read as a memory bank: {error}") from error
     if metadata.get("content") != _CONTENT:
         raise DecoderError(f"{path} is not a memory bank; `MemoryBank.save` writes one")
-    references: dict[str, Reference] = {}
     try:
-        for number in range(sum(key.startswith("name.") for key in metadata)):
-            stages, varied = (
-                _numbered(tensors, f"{number}.{part}.") for part in ("stages", "varied")
-            )
-            own = int(metadata[f"own.{number}"])
-            marks = frozenset(metadata.get(f"marks.{number}", "").split())
-            references[metadata[f"name.{number}"]] = _checked(
-                Reference(stages, own, varied or None, marks, tensors.get(f"{number}.embedding"))
-            )
+        references, closer = (_level(tensors, metadata, prefix) for prefix in ("", _CLOSER))
     except (KeyError, ValueError) as error:
         raise DecoderError(f"{path} is not a complete memory bank: {error}") from error
-    return references, metadata
+    return references, closer, metadata
+
+
+def _level(
+    tensors: dict[str, Tensor], metadata: Mapping[str, str], prefix: str
+) -> dict[str, Reference]:
+    """References by name, of those whose keys begin so."""
+    references: dict[str, Reference] = {}
+    for number in range(sum(key.startswith(f"{prefix}name.") for key in metadata)):
+        key = f"{prefix}{number}"
+        stages, varied = (_numbered(tensors, f"{key}.{part}.") for part in ("stages", "varied"))
+        own = int(metadata[f"{prefix}own.{number}"])
+        marks = frozenset(metadata.get(f"{prefix}marks.{number}", "").split())
+        references[metadata[f"{prefix}name.{number}"]] = _checked(
+            Reference(stages, own, varied or None, marks, tensors.get(f"{key}.embedding"))
+        )
+    return references
 
 
 def _checked(reference: Reference) -> Reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -31,6 +32,8 @@ class DecoderConfig:
         usual_score: score that the maps of good parts get where three references or more are there:
             distances are scaled until the references, each left out, have it on average. None
             leaves them as they are.
+        closer_factor: what the largest distance of all stages is divided by in a closer look, to
+            mean the same as the mean of the stages of a whole photo.
         level_share: share of a photo's own middle distance that is taken off all its distances:
             what differs everywhere is light or camera rather than damage. In [0, 1].
         region_level: map value from which on a place stands out, in (0, 1).
@@ -49,6 +52,7 @@ class DecoderConfig:
     by_place: bool = False
     lone_factor: float = 1.0
     usual_score: float | None = None
+    closer_factor: float = 1.5
     level_share: float = 0.0
     region_level: float = 0.5
     least_likeness: float | None = None
@@ -69,7 +73,9 @@ class DecoderConfig:
             raise ValueError(f"text_weight must be in [0, 1], got {self.text_weight}")
         if self.lone_factor <= 0.0:
             raise ValueError(f"lone_factor must be positive, got {self.lone_factor}")
-        if self.usual_score is not None and self.usual_score <= 0.0:
+        if self.closer_factor <= 0.0:
+            raise ValueError(f"closer_factor must be positive, got {self.closer_factor}")
+        if self.usual_score is not None and not 0.0 < self.usual_score < math.inf:
             raise ValueError(f"usual_score must be positive, got {self.usual_score}")
         if not 0.0 <= self.level_share <= 1.0:
             raise ValueError(f"level_share must be in [0, 1], got {self.level_share}")

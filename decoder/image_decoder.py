@@ -35,6 +35,18 @@ FEWEST_LEFT_OUT = 3
 LEAST_SCORE = 0.5
 
 
+# (S, B, P) of all stages to (B, P).
+Joined = Callable[[Tensor], Tensor]
+
+
+def _mean(stages: Tensor) -> Tensor:
+    return stages.mean(dim=0)
+
+
+def _largest(stages: Tensor) -> Tensor:
+    return stages.amax(dim=0)
+
+
 class ImageDecoder(nn.Module):
     """Stage projections of the text side, and the rules that turn evidence into a map.
 
@@ -174,27 +186,75 @@ class ImageDecoder(nn.Module):
             mean = self._normalised(stages, grid, memory_bank)
         return self._upsample(mean.unsqueeze(-1), grid, formulation).squeeze(1)
 
-    def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
-        """(B, H*W), see `reference_map`."""
-        ratio = self._ratio(memory_bank, partial(memory_bank.distances, stages), grid)
-        return as_map(ratio * self._trust(memory_bank, grid))
+    def with_closer_look(
+        self, whole: Tensor, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank
+    ) -> Tensor:
+        """A normalised map, with what a closer look at the same photos shows.
 
-    def _ratio(self, memory_bank: MemoryBank, distances: Distances, grid: Grid) -> Tensor:
+        Where parts lie alike, the closer look replaces the map. Where they do not, fine patches of
+        one place find their like in another, and the larger of the two counts; what is small shows
+        in few of the stages, so that of the closer look it is the largest of them instead of their
+        mean, as a `closer_factor`-th.
+
+        Args:
+            whole: (B, S, S) in [0, 1], the map as far as the closer look reaches.
+            stages: patch tokens per stage, each (B, H*W, C), any scale.
+            grid: patch rows and columns, H and W, finer than those of the map.
+            memory_bank: references looked at closely, see `MemoryBank.closer`.
+
+        Returns:
+            (B, S, S) in [0, 1].
+        """
+        self._check(stages, grid)
+
+        def drawn(joined: Joined, factor: float) -> Tensor:
+            values = self._normalised(stages, grid, memory_bank, joined, factor)
+            planes = rearrange(values, "b (h w) -> b 1 h w", h=grid[0], w=grid[1])
+            shrinks = max(grid) > min(whole.shape[1:])
+            return F.interpolate(
+                planes, size=whole.shape[1:], mode="bilinear", antialias=shrinks
+            ).squeeze(1)
+
+        by_place = self.config.by_place or memory_bank.fixed_pose
+        alike = memory_bank.place_weight(grid) if by_place else 0.0
+        found = whole
+        if alike < 1.0:
+            found = torch.maximum(whole, drawn(_largest, self.config.closer_factor))
+        return torch.lerp(found, drawn(_mean, 1.0), alike) if alike else found
+
+    def _normalised(
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        memory_bank: MemoryBank,
+        joined: Joined = _mean,
+        factor: float = 1.0,
+    ) -> Tensor:
+        """(B, H*W), see `reference_map` and `with_closer_look`."""
+        distances = partial(memory_bank.distances, stages)
+        ratio = self._ratio(memory_bank, distances, grid, joined)
+        return as_map(ratio * (self._trust(memory_bank, grid, joined) / factor))
+
+    def _ratio(
+        self, memory_bank: MemoryBank, distances: Distances, grid: Grid, joined: Joined
+    ) -> Tensor:
         """(B, H*W): distances in units of what good parts keep, without the photo's level."""
         lone = self.config.lone_factor
         if memory_bank.fixed_pose:
-            ratio = _ratio(memory_bank, distances, grid) / (lone if memory_bank.stands_alone else 1)
+            ratio = joined(_ratios(memory_bank, distances, grid))
+            ratio = ratio / (lone if memory_bank.stands_alone else 1)
         else:
-            ratio = _ratio(memory_bank, distances, None)
+            ratio = joined(_ratios(memory_bank, distances, None))
             if memory_bank.stands_alone:
                 ratio = ratio / lone
             elif self.config.by_place:
                 # What differs from every place counts as with a single reference, so that
                 # references which lie alike do not hide what one of them alone would show.
-                ratio = torch.maximum(_ratio(memory_bank, distances, grid), ratio / lone)
+                placed = joined(_ratios(memory_bank, distances, grid))
+                ratio = torch.maximum(placed, ratio / lone)
         return without_level(ratio, self.config.level_share)
 
-    def _trust(self, memory_bank: MemoryBank, grid: Grid) -> float:
+    def _trust(self, memory_bank: MemoryBank, grid: Grid, joined: Joined) -> float:
         """What ratios are multiplied by, so that good parts of every product have like maps: by
         what each of three references or more, left out, gets from the others. Of two each has
         but one to be held against, which lets good parts look worse than they are."""
@@ -206,7 +266,7 @@ class ImageDecoder(nn.Module):
         if count < FEWEST_LEFT_OUT:
             return 1.0
         scores = [
-            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid))
+            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid, joined))
             for number in range(count)
         ]
         return usual / float(torch.cat(scores).log().mean().exp())
@@ -264,11 +324,11 @@ class ImageDecoder(nn.Module):
             )
 
 
-def _ratio(memory_bank: MemoryBank, distances: Distances, places: Grid | None) -> Tensor:
-    """(B, H*W): distances in units of what good parts keep, mean over the stages."""
+def _ratios(memory_bank: MemoryBank, distances: Distances, places: Grid | None) -> Tensor:
+    """(S, B, H*W): distances in units of what good parts keep."""
     found = distances(places)
     normal = memory_bank.self_distances(places).to(found.device)
-    return (found / normal[:, None, None]).mean(dim=0)
+    return found / normal[:, None, None]
 
 
 def _one_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,21 @@ class MemoryBank:
             are then compared place by place. Copies that are given as `varied` must lie alike too.
         bit_depth: how many bits the references' values have, so that photos are read alike; None
             where all have 8, or nobody said. It is saved with them.
+        detail: how closely references, and photos that are compared with them, are looked at; it
+            means nothing here, and is saved with them.
+        factor: what distances of whole maps are multiplied by, because somebody knows better than
+            the references how good parts vary; another reference sets it back to 1. It is saved
+            with them.
+        closer: the same references looked at closely, on a finer grid; None where they were not.
     """
 
     def __init__(self, encoder: str | None = None, *, fixed_pose: bool = False) -> None:
         self.encoder = encoder
         self.fixed_pose = fixed_pose
         self.bit_depth: int | None = None
+        self.detail: int | str = "whole"
+        self.factor = 1.0
+        self.closer: MemoryBank | None = None
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
         self._searched: tuple[Tensor, ...] | None = None
@@ -116,6 +125,25 @@ class MemoryBank:
                 raise DecoderError(f"no reference is called {name!r}; there are {list(self.names)}")
             del self._references[name]
             self._forget_derived()
+            if self.closer and name in self.closer.names:
+                self.closer.remove(name)
+                self.closer = self.closer if len(self.closer) else None
+
+    def look_closer(self, name: str, stages: Sequence[Tensor], varied: Sequence[Tensor]) -> None:
+        """Remember what a closer look at a reference gave, unless another one had none.
+
+        Args:
+            name: of a reference that was added.
+            stages, varied: as in `add`, of as many patches as the finer grid has.
+
+        Raises:
+            DecoderError: as `add`.
+        """
+        with self._lock:
+            if self.closer is None and len(self) == 1:
+                self.closer = MemoryBank(self.encoder, fixed_pose=self.fixed_pose)
+            if self.closer is not None:
+                self.closer.add(stages, name=name, varied=varied)
 
     def with_mark(self, marks: Collection[str]) -> tuple[str, ...]:
         """Names of the references that were added with one of these marks."""
@@ -151,6 +179,15 @@ class MemoryBank:
             side = math.isqrt(next(iter(self._references.values())).own)
             return self._whole().place_weight((side, side)) > 0
 
+    def place_weight(self, grid: Grid) -> float:
+        """How much the comparison by place counts, in [0, 1]: how alike the references lie.
+
+        Args:
+            grid: patch rows and columns of all of them.
+        """
+        with self._lock:
+            return self._whole().place_weight(grid)
+
     def without(self, name: str) -> MemoryBank:
         """The bank without one reference, to measure that one; its scale stays that of all.
 
@@ -165,7 +202,9 @@ class MemoryBank:
                 )
             spread = self._whole()
         bank = MemoryBank(self.encoder, fixed_pose=self.fixed_pose)
-        bank._references, bank._spread = others, spread
+        bank._references, bank._spread, bank.factor = others, spread, self.factor
+        if self.closer and len(self.closer) > (name in self.closer.names):
+            bank.closer = self.closer.without(name) if name in self.closer.names else self.closer
         return bank
 
     def distances(self, stages: Sequence[Tensor], grid: Grid | None = None) -> Tensor:
@@ -249,8 +288,11 @@ class MemoryBank:
             "encoder": self.encoder or "",
             "pose": "fixed" if self.fixed_pose else "free",
             "bit_depth": str(self.bit_depth or ""),
+            "detail": str(self.detail),
+            "factor": str(self.factor),
         }
-        save_references(path, self._references, settings)
+        closer = self.closer._references if self.closer else {}
+        save_references(path, self._references, closer, settings)
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu") -> MemoryBank:
@@ -259,10 +301,19 @@ class MemoryBank:
         Raises:
             DecoderError: the file is damaged or holds something else.
         """
-        references, metadata = load_references(path, device)
+        references, closer, metadata = load_references(path, device)
+        bank = cls._of(references, metadata)
+        bank.bit_depth = int(metadata.get("bit_depth") or 0) or None
+        detail = metadata.get("detail", "whole")
+        bank.detail = int(detail) if detail.isdecimal() else detail
+        bank.factor = float(metadata.get("factor", 1.0))
+        bank.closer = cls._of(closer, metadata) if closer else None
+        return bank
+
+    @classmethod
+    def _of(cls, references: Mapping[str, Reference], metadata: Mapping[str, str]) -> MemoryBank:
         fixed_pose = metadata.get("pose") == "fixed"
         bank = cls(metadata.get("encoder") or None, fixed_pose=fixed_pose)
-        bank.bit_depth = int(metadata.get("bit_depth") or 0) or None
         for name, reference in references.items():
             bank._check_widths(reference.stages, f"reference {name!r}")
             bank._references[name] = reference
@@ -296,7 +347,7 @@ class MemoryBank:
             )
 
     def _forget_derived(self) -> None:
-        self._searched, self._spread = None, None
+        self._searched, self._spread, self.factor = None, None, 1.0
 
 
 def _keep_mask(foreground: Tensor | None, views_and_patches: torch.Size) -> Tensor:

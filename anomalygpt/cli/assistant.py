@@ -61,7 +61,7 @@ def remember(
     Args:
         assistant: the one that will compare with them.
         paths: photos of good parts; none gives an empty bank.
-        options: its rotations, flips, fixed_pose and formulation say how they are turned.
+        options: its rotations, flips, fixed_pose, detail and formulation say how they are read.
         bit_depth: of the photos and these references together, see `common_bit_depth`.
 
     Raises:
@@ -73,6 +73,7 @@ def remember(
         rotations=options.rotations,
         flips=options.flips,
         fixed_pose=options.fixed_pose,
+        detail=options.detail,
         bit_depth=bit_depth,
         formulation=options.formulation,
         watch=with_bar,

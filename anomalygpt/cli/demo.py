@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Mapping
 
+from anomalygpt.cli.shared import add_detail
 from anomalygpt.cli.status import OK
 from anomalygpt.errors import ConfigError
 from anomalygpt.proxies import without_proxies
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root-path", default="", metavar="PATH", help="where a reverse proxy serves the page"
     )
+    add_detail(parser)
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
     parser.add_argument(
         "--dtype", default="auto", help="auto (default), float32, bfloat16, float16"
@@ -71,6 +73,7 @@ def read_settings(options: argparse.Namespace, environment: Mapping[str, str]) -
         root_path=options.root_path.rstrip("/"),
         device=options.device,
         dtype=options.dtype,
+        detail=options.detail or "auto",
     )
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.cli.shared import add_model_options
+from anomalygpt.cli.shared import add_detail, add_model_options
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
 from anomalygpt.evaluation.settings import DATASETS, MAPS, VERDICTS, EvaluationSettings
 
@@ -83,10 +83,19 @@ def settings_of(options: argparse.Namespace) -> EvaluationSettings:
         "verdicts": tuple(options.verdict),
         "shots": tuple(options.shots),
         "seeds": tuple(options.seeds),
+        "detail": options.detail or _DEFAULTS.detail,
     }
     for name in (
-        *("references", "limit", "mask_size", "no_decoder", "no_prompt_learner", "rotations"),
-        *("flips", "fixed_pose", "bit_depth", "batch_size", "examples", "leave_out_seen"),
+        *("references", "limit", "mask_size", "no_decoder", "no_prompt_learner", "own_words"),
+        *(
+            "rotations",
+            "flips",
+            "fixed_pose",
+            "bit_depth",
+            "batch_size",
+            "examples",
+            "leave_out_seen",
+        ),
     ):
         given[name] = getattr(options, name)
     return EvaluationSettings(**given)
@@ -157,6 +166,12 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
         help="also ask the language model without any learned prompt",
     )
     group.add_argument(
+        "--own-words",
+        action="store_true",
+        help="measure the places in the language model's own sentence instead of those that users "
+        "read, which are the regions'",
+    )
+    group.add_argument(
         "--rotations",
         type=int,
         metavar="N",
@@ -168,6 +183,7 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="parts always lie the same: compare place by place, without turns (as `inspect` does)",
     )
+    add_detail(group)
     group.add_argument(
         "--bit-depth",
         type=int,

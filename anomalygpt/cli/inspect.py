@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from anomalygpt.cli.assistant import assistant_of, remember
     from anomalygpt.images.reading import common_bit_depth, load_image
     from anomalygpt.progress import with_bar
+    from anomalygpt.references.runs import learn_run
     from anomalygpt.results.pictures import overlay, save_image
     from anomalygpt.results.sentences import sentence
 
@@ -33,6 +34,10 @@ def run(options: argparse.Namespace) -> int:
     assistant = assistant_of(options, needs_words=not options.map_only)
     depth = options.bit_depth or common_bit_depth([*good, *paths])
     bank = remember(assistant, good, options, depth)
+    if options.most_are_good:
+        about = {"bit_depth": depth, "formulation": options.formulation}
+        count = learn_run(assistant, paths, bank, **about, watch=with_bar)
+        say(f"{count} photos show how good parts vary: distances count {bank.factor:.2f}-fold")
     found = assistant.inspect_batch(
         paths,
         bank,
@@ -129,6 +134,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_formulation(add_model_options(parser))
     parser.add_argument(
         "--map-only", action="store_true", help="draw the map only; needs no language model"
+    )
+    parser.add_argument(
+        "--most-are-good",
+        action="store_true",
+        help="take most of these photos for good parts, at least 20 of them, and judge by what "
+        "they usually score; for one or two references",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument(

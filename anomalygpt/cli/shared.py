@@ -38,7 +38,20 @@ def add_part_options(parser: argparse.ArgumentParser) -> None:
         help="parts always lie the same in the photo: compare place by place, without turns, so "
         "that something missing, extra, moved or mirrored is seen",
     )
+    add_detail(parser)
     add_bit_depth(parser)
+
+
+def add_detail(parser: argparse._ActionsContainer) -> None:
+    """How closely photos are looked at."""
+    parser.add_argument(
+        "--detail",
+        type=_detail,
+        metavar="auto|whole|N",
+        help="look once at whole photos, or also at windows at their own resolution, N of them "
+        "along the shorter side (default auto: 2 where photo and references have the pixels for "
+        "it, for small damage on large photos)",
+    )
 
 
 def add_bit_depth(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +103,14 @@ def positive(text: str) -> int:
     """A whole number from 1 on, for `type=`."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _detail(text: str) -> int | str:
+    if text in ("auto", "whole"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected auto, whole or a number, got {text!r}")
     return int(text)
 
 

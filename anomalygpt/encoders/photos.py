@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders import encoder_mark
-from anomalygpt.encoders.base import ImageFeatures, TextEncoder
+from anomalygpt.encoders.base import Grid, ImageFeatures, TextEncoder
+from anomalygpt.images.detail import Detail
 from anomalygpt.images.preprocessing import ImageGeometry, preprocess_batch
 from anomalygpt.images.reading import (
     ImageSource,
@@ -23,7 +24,15 @@ from anomalygpt.images.reading import (
     photo_name,
     pixels_mark,
 )
+from anomalygpt.images.windows import Windows, shrunk, windows_along
 from decoder import ensemble_features
+
+# Windows that are encoded at one time, so that many of them do not fill the memory.
+WINDOW_BATCH = 4
+
+# A photo looked at closely, in as much detail as is asked for; None where that is no more than was
+# seen of it already.
+Closer = Callable[[Detail], "ImageFeatures | None"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +44,14 @@ class EncodedPhotos:
         geometries: where each photo lies in the model's square.
         names: what each photo is called; None for pixels without a name.
         marks: of each photo's pixels, by which it is known among references; () where nobody asks.
+        closer: a closer look at each photo, which is held for it; () where nobody takes one.
     """
 
     features: ImageFeatures
     geometries: Sequence[ImageGeometry]
     names: Sequence[str | None]
     marks: Sequence[str] = ()
+    closer: Sequence[Closer] = ()
 
     def __len__(self) -> int:
         return len(self.geometries)
@@ -49,7 +60,11 @@ class EncodedPhotos:
         """One of the photos."""
         alone = slice(row, row + 1)
         return EncodedPhotos(
-            self.features[alone], self.geometries[alone], self.names[alone], self.marks[alone]
+            self.features[alone],
+            self.geometries[alone],
+            self.names[alone],
+            self.marks[alone],
+            self.closer[alone],
         )
 
 
@@ -64,6 +79,7 @@ class PhotoEncoder:
     def __init__(self, encoder: nn.Module, config: EncoderConfig) -> None:
         self.encoder, self.config = encoder, config
         self._texts: dict[str, Tensor] = {}
+        self._grid: Grid | None = None  # known once a photo was encoded
 
     @property
     def device(self) -> torch.device:
@@ -97,11 +113,47 @@ class PhotoEncoder:
         photos = [load_image(image, depth) for image in images]
         features, geometries = self._features(photos)
         names = [photo_name(image) for image in images]
-        return EncodedPhotos(features, geometries, names, [pixels_mark(each) for each in photos])
+        marks = [pixels_mark(each) for each in photos]
+        # A photo that is compared several times is looked at once.
+        closer = [lru_cache(1)(partial(self.closer, self.shrunk(each))) for each in photos]
+        return EncodedPhotos(features, geometries, names, marks, closer)
 
     def features(self, photos: Sequence[Image.Image]) -> ImageFeatures:
         """Features of upright RGB photos, all in one batch."""
         return self._features(photos)[0]
+
+    def shrunk(self, photo: Image.Image) -> Image.Image:
+        """The photo with no more pixels than the closest look at it needs."""
+        return shrunk(photo, self.config.input_size)
+
+    def looks_closer(self, photo: Image.Image, detail: Detail) -> bool:
+        """Whether a photo has more to show in so much detail than when it is looked at whole."""
+        return windows_along(detail, (photo.height, photo.width), self.config.input_size) > 1
+
+    def closer(self, photo: Image.Image, detail: Detail) -> ImageFeatures | None:
+        """Features of one upright RGB photo in windows at its own resolution.
+
+        Args:
+            photo: perhaps `shrunk`.
+            detail: how many windows, see `windows_along`.
+
+        Returns:
+            Of one photo, on the fine grid; its embedding is that of no window. None where one
+            window would be all of it.
+        """
+        if not self.looks_closer(photo, detail):
+            return None
+        side, size = self.config.input_size, (photo.height, photo.width)
+        cells, _ = self._grid or self.features([photo]).grid
+        windows = Windows.over(size, windows_along(detail, size, side), cells, side)
+        pictures = windows.cut(photo)
+        parts = [
+            self.features(pictures[start : start + WINDOW_BATCH])
+            for start in range(0, len(pictures), WINDOW_BATCH)
+        ]
+        seen = ImageFeatures.cat(parts)
+        stages = tuple(windows.join(stage) for stage in seen.stages)
+        return ImageFeatures(seen.embedding.mean(dim=0, keepdim=True), stages, windows.grid)
 
     def text_features(self, category: str) -> Tensor | None:
         """[normal, abnormal] of a category, (2, C), kept; None without a text tower."""
@@ -123,5 +175,6 @@ class PhotoEncoder:
         )
         encode: Any = self.encoder
         with torch.inference_mode():
-            features = encode(pixels.to(self.device, self.dtype))
+            features: ImageFeatures = encode(pixels.to(self.device, self.dtype))
+        self._grid = features.grid
         return features, geometries

@@ -59,6 +59,7 @@ class CategoryRun:
             rotations=settings.rotations,
             flips=settings.flips,
             fixed_pose=settings.fixed_pose,
+            detail=settings.detail,
             depths=depths,
         )
         self.sets = [] if plan.own_references else self._references.sets(plan)

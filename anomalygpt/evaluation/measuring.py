@@ -69,12 +69,15 @@ class Measuring:
         assistant: whom.
         maps: formulations of the map.
         verdicts: "threshold" or of `PROMPTS`.
+        own_words: whether the language model's own sentence counts instead of the one that users
+            read.
         seconds: per stage, (photos, seconds) of each batch; cleared by whoever reads it.
     """
 
     assistant: AnomalyGPT
     maps: Sequence[MapKind]
     verdicts: Sequence[str]
+    own_words: bool = False
     seconds: Seconds = field(default_factory=dict)
 
     @classmethod
@@ -101,7 +104,8 @@ class Measuring:
                 f"{assistant.name} has no trained text side, so it draws no map without a "
                 "reference; leave out --shots 0"
             )
-        return cls(assistant, settings.maps or (assistant.config.decoder.formulation,), verdicts)
+        maps = settings.maps or (assistant.config.decoder.formulation,)
+        return cls(assistant, maps, verdicts, settings.own_words)
 
     def encode(self, photos: Sequence[Image.Image], names: Sequence[Path]) -> EncodedPhotos:
         """Features of photos that are in memory already."""
@@ -153,7 +157,9 @@ class Measuring:
 
     def _by_language(self, evidence: Evidence, verdict: str) -> list[Said]:
         inspections = self.assistant.judge(
-            evidence, prompts=PROMPTS[verdict], own_words=VERDICT_OPTIONS
+            evidence,
+            prompts=PROMPTS[verdict],
+            own_words=VERDICT_OPTIONS if self.own_words else None,
         )
         return [
             Said(

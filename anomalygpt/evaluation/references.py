@@ -9,10 +9,12 @@ from pathlib import Path
 from anomalygpt.errors import DataError, ImageError
 from anomalygpt.evaluation.protocol import CategoryPlan, Trial
 from anomalygpt.evaluation.settings import MapKind
+from anomalygpt.images.detail import Detail
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
+from anomalygpt.references.banks import FileBanks
 from anomalygpt.references.encoded import EncodedReference
-from anomalygpt.references.library import FileBanks, Named, fill
+from anomalygpt.references.filling import Named, fill
 from decoder import MemoryBank
 
 
@@ -47,6 +49,7 @@ class References:
         rotations: int | None,
         flips: bool,
         fixed_pose: bool = False,
+        detail: Detail = "auto",
         depths: Mapping[Path, int] | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
@@ -56,6 +59,7 @@ class References:
             rotations=rotations,
             flips=flips,
             fixed_pose=fixed_pose,
+            detail=detail if "normalised" in maps else "whole",
             depths=depths or {},
         )
 
@@ -111,10 +115,13 @@ class References:
         turns = 1
 
         def read(turns: int) -> list[Named]:
-            return [(str(path), *self._files.encoded(path, turns)) for path in paths]
+            return [
+                (str(path), *self._files.encoded(path, turns, number))
+                for number, path in enumerate(paths)
+            ]
 
         for kind in self._maps:
-            bank = self._files.library.new_bank(fixed_pose=self._files.fixed_pose)
+            bank = self._files.new_bank()
             turns = fill(bank, read, len(paths), kind, self._files.rotations) if paths else 1
             banks[kind] = made.setdefault(turns, bank)
         own = [each[2] for each in read(turns)]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from anomalygpt.constants import LAYOUT_NAMES
 from anomalygpt.errors import ConfigError
 from anomalygpt.images import check_bit_depth
+from anomalygpt.images.detail import Detail, checked_detail
 
 Verdict: TypeAlias = Literal["language", "threshold"]
 MapKind: TypeAlias = Literal["normalised", "published"]
@@ -37,10 +38,13 @@ class EvaluationSettings:
         verdicts: who says yes or no; () the language model, or the threshold where there is none.
         no_decoder: also ask the language model without the map.
         no_prompt_learner: also ask the language model without any learned prompt.
+        own_words: measure the language model's own sentence, instead of the one that is put
+            together from the regions, which users read.
         rotations: turned copies of every reference, the photo itself included; None as many as
             `AnomalyGPT.remember` takes by itself.
         flips: also compare with mirrored references.
         fixed_pose: compare place by place, see `AnomalyGPT.remember`.
+        detail: how closely photos are looked at, see `ReferenceLibrary.remember`.
         bit_depth: bits that photos of more than 8 bits use, from 8 to 16; None asks the files.
         batch_size: photos that are encoded at one time.
         examples: worst misses and worst false alarms to show, of each kind and category.
@@ -60,9 +64,11 @@ class EvaluationSettings:
     verdicts: tuple[Verdict, ...] = ()
     no_decoder: bool = False
     no_prompt_learner: bool = False
+    own_words: bool = False
     rotations: int | None = None
     flips: bool = False
     fixed_pose: bool = False
+    detail: Detail = "auto"
     bit_depth: int | None = None
     batch_size: int = 8
     examples: int = 3
@@ -92,6 +98,7 @@ class EvaluationSettings:
                 "a fixed pose goes without turned and mirrored copies; leave one of them out"
             )
         check_bit_depth(self.bit_depth)
+        checked_detail(self.detail)
 
     def _choose(self, name: str, allowed: tuple[str, ...]) -> None:
         value: Any = getattr(self, name)

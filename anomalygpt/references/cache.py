@@ -26,6 +26,8 @@ _OFF = frozenset({"", "0", "off", "no", "false"})
 MOST_BYTES = 1024**3
 
 _SUFFIX = ".safetensors"
+# Before the names of what a closer look gave.
+_CLOSER = "closer."
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,29 +68,20 @@ class ReferenceCache:
         path = self._folder / (key + _SUFFIX)
         try:
             tensors = load(path.read_bytes())
-            found = EncodedReference(
-                _numbered(tensors, "stages"), _numbered(tensors, "varied"), tensors["embedding"]
-            )
-            _check(found)
+            found = _from_tensors({name: tensor.to(device) for name, tensor in tensors.items()})
             os.utime(path)  # the youngest are kept
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             _LOG.info("%s is not used: %s", path, error)
             return None
-        stages, varied = (tuple(t.to(device) for t in part) for part in found[:2])
-        return EncodedReference(stages, varied, found.embedding.to(device))
+        return found
 
     def put(self, key: str, reference: EncodedReference) -> None:
         """Keep a reference under a key, where that is possible."""
         if self._folder is None:
             return
-        named = {
-            f"{part}.{number}": tensor.contiguous().cpu()
-            for part, tensors in zip(("stages", "varied"), reference[:2], strict=True)
-            for number, tensor in enumerate(tensors)
-        }
-        named["embedding"] = reference.embedding.contiguous().cpu()
+        named = _to_tensors(reference)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(self._folder / (key + _SUFFIX), lambda file: file.write(save(named)))
@@ -118,6 +111,37 @@ def cache_key(photo: str, encoder: str, *settings: object) -> str:
     """A name for a file: the same for the same marks of photo and encoder, and settings."""
     text = "\n".join([photo, encoder, *map(repr, settings)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _to_tensors(reference: EncodedReference) -> dict[str, Tensor]:
+    named = {
+        f"{part}.{number}": tensor.contiguous().cpu()
+        for part, tensors in zip(("stages", "varied"), reference[:2], strict=True)
+        for number, tensor in enumerate(tensors)
+    }
+    named["embedding"] = reference.embedding.contiguous().cpu()
+    named["grid"] = torch.tensor(reference.grid)
+    closer = _to_tensors(reference.closer) if reference.closer else {}
+    return named | {_CLOSER + name: tensor for name, tensor in closer.items()}
+
+
+def _from_tensors(tensors: dict[str, Tensor]) -> EncodedReference:
+    """What `_to_tensors` gave.
+
+    Raises:
+        KeyError, ValueError: it cannot have given them.
+    """
+    stages, varied = (_numbered(tensors, part) for part in ("stages", "varied"))
+    closer = {
+        name.removeprefix(_CLOSER): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_CLOSER)
+    }
+    rows, columns = map(int, tensors["grid"])
+    finer = _from_tensors(closer) if closer else None
+    found = EncodedReference(stages, varied, tensors["embedding"], (rows, columns), finer)
+    _check(found)
+    return found
 
 
 def _numbered(tensors: dict[str, Tensor], part: str) -> tuple[Tensor, ...]:

@@ -7,8 +7,7 @@ training and evaluation all come here, so that a reference means the same to all
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -20,7 +19,7 @@ from PIL import Image
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.encoders.photos import PhotoEncoder
 from anomalygpt.errors import ConfigError
-from anomalygpt.evidence import decoder_errors
+from anomalygpt.images.detail import Detail, checked_detail
 from anomalygpt.images.reading import (
     ImageSource,
     common_bit_depth,
@@ -31,10 +30,11 @@ from anomalygpt.images.reading import (
 )
 from anomalygpt.references.cache import ReferenceCache, cache_key
 from anomalygpt.references.encoded import EncodedReference
+from anomalygpt.references.filling import Named, depth_with, detail_of, fill
 from anomalygpt.references.pictures import (
     PICTURES_VERSION,
+    closer_turns,
     reference_pictures,
-    turns_of_each,
 )
 from decoder import MemoryBank
 from decoder.config import Formulation
@@ -105,6 +105,7 @@ class ReferenceLibrary:
         fixed_pose: bool = False,
         bank: MemoryBank | None = None,
         bit_depth: int | None = None,
+        detail: Detail | None = None,
         watch: Watch = unwatched,
     ) -> MemoryBank:
         """Read good parts into a memory bank, which any number of inspections can use.
@@ -113,8 +114,7 @@ class ReferenceLibrary:
             references: photos of good parts.
             formulation: how distances will become a map, which decides how they are turned.
             rotations: evenly spaced turns of each, the photo itself included; None as
-                `turns_of_each` says. 1 is right for parts that must not be turned, more for parts
-                that lie in any pose.
+                `turns_of_each` says. 1 is right for parts that must not be turned.
             flips: True adds mirrored copies.
             fixed_pose: True for parts that always lie the same in the photo: they are not turned,
                 and compared place by place, so that a hole which is missing, extra or moved, or a
@@ -122,19 +122,22 @@ class ReferenceLibrary:
             bank: an existing bank to add to.
             bit_depth: see `load_image`; None takes that of the bank, else one for all references.
                 The bank keeps it, and photos are read like its references.
+            detail: how closely references and photos are looked at, see `images.detail.Detail`;
+                None is "auto" in a new bank, which keeps it.
             watch: is handed the references, and may show how far they are.
 
         Raises:
             ImageError: a reference cannot be used; it is named.
-            ConfigError: the bank was made with another encoder or for any pose, or turned or
-                mirrored copies are asked for in a fixed pose.
+            ConfigError: the bank was made with another encoder, for any pose or in other detail,
+                or turned or mirrored copies are asked for in a fixed pose.
         """
         if rotations is not None and rotations < 1:
             raise ConfigError(f"rotations counts the photo itself, so at least 1; got {rotations}")
-        bank = self.new_bank(fixed_pose=fixed_pose) if bank is None else bank
+        if bank is None:
+            usual: Detail = "whole" if formulation == "published" else "auto"
+            bank = self.new_bank(fixed_pose=fixed_pose, detail=detail or usual)
         self.check_bank(bank)
-        if fixed_pose and not bank.fixed_pose:
-            raise ConfigError("the memory bank was begun for parts in any pose; begin a new one")
+        _check_alike(bank, fixed_pose, detail)
         sources = listed(references)
         if sources and bank.fixed_pose and ((rotations or 1) > 1 or flips):
             raise ConfigError("a fixed pose goes without turned and mirrored copies; leave one out")
@@ -142,10 +145,12 @@ class ReferenceLibrary:
 
         # All are read before the first is added: a broken one leaves the bank as it was.
         def read(turns: int) -> list[Named]:
-            return [
-                (photo_name(each), *self.encoded(each, turns, flips, bank.fixed_pose, depth))
-                for each in watch(sources, len(sources), "references")
-            ]
+            found = []
+            for number, each in enumerate(watch(sources, len(sources), "references"), len(bank)):
+                look = detail_of(bank.detail, number)
+                named = self.encoded(each, turns, flips, bank.fixed_pose, depth, look)
+                found.append((photo_name(each), *named))
+            return found
 
         fill(bank, read, len(bank) + len(sources), formulation, rotations)
         bank.bit_depth = depth
@@ -158,6 +163,7 @@ class ReferenceLibrary:
         flips: bool = False,
         fixed_pose: bool = False,
         bit_depth: int | None = None,
+        detail: Detail = "whole",
     ) -> tuple[str, EncodedReference]:
         """The mark of a reference's pixels, and what is kept of it; the same photo always gives
         the same.
@@ -167,9 +173,9 @@ class ReferenceLibrary:
         """
         if not isinstance(source, str | Path):  # what has no file stays where it is
             photo = load_image(source, bit_depth)
-            return pixels_mark(photo), self.encode(photo, turns, flips, fixed_pose)
+            return pixels_mark(photo), self.encode(photo, turns, flips, fixed_pose, detail)
         casts = torch.is_autocast_enabled(self._encoder.device.type)
-        key = _Key(str(source), turns, flips, fixed_pose, bit_depth, casts)
+        key = _Key(str(source), turns, flips, fixed_pose, bit_depth, casts, detail)
         found = self._in_memory(key)
         if found is None:
             photo = load_image(source, bit_depth)
@@ -186,6 +192,7 @@ class ReferenceLibrary:
         turns: int,
         flips: bool,
         fixed_pose: bool,
+        detail: Detail = "whole",
         known: EncodedReference | None = None,
     ) -> EncodedReference:
         """Encode one reference with all its copies.
@@ -193,18 +200,17 @@ class ReferenceLibrary:
         Args:
             photo: an upright RGB photo.
             turns, flips, fixed_pose: see `reference_pictures`.
+            detail: how closely, see `remember`.
             known: the same without turned copies, which is then not encoded again.
         """
-        views, varied = reference_pictures(np.asarray(photo), turns, flips, fixed_pose)
-        if known is not None:
-            if len(views) == 1:
-                return known
-            turned = self._features(views[1:]).stages
-            stages = zip(known.stages, turned, strict=True)
-            return known._replace(stages=tuple(torch.cat(pair) for pair in stages))
-        features = self._features([*views, *varied])
-        first, others = features[: len(views)], features[len(views) :]
-        return EncodedReference(first.stages, others.stages, first.embedding[0])
+        photo = self._encoder.shrunk(photo)  # many copies of a large one would fill the memory
+        pixels = np.asarray(photo)
+        whole = _seen(self._features, *reference_pictures(pixels, turns, flips, fixed_pose), known)
+        if not self._encoder.looks_closer(photo, detail):
+            return whole
+        pictures = reference_pictures(pixels, closer_turns(turns), flips, fixed_pose, closer=True)
+        look = partial(self._closer_features, detail=detail)
+        return whole._replace(closer=_seen(look, *pictures, known and known.closer))
 
     def _features(self, pictures: Sequence[np.ndarray]) -> ImageFeatures:
         photos = [Image.fromarray(copy) for copy in pictures]
@@ -213,6 +219,10 @@ class ReferenceLibrary:
             for start in range(0, len(photos), VIEW_BATCH)
         ]
         return ImageFeatures.cat(parts)
+
+    def _closer_features(self, pictures: Sequence[np.ndarray], detail: Detail) -> ImageFeatures:
+        seen = (self._encoder.closer(Image.fromarray(copy), detail) for copy in pictures)
+        return ImageFeatures.cat([each for each in seen if each is not None])
 
     def alike(
         self,
@@ -234,9 +244,15 @@ class ReferenceLibrary:
         depth = bit_depth or common_bit_depth([*good, *photos])
         return self.remember(good, formulation, bit_depth=depth), depth
 
-    def new_bank(self, *, fixed_pose: bool = False) -> MemoryBank:
-        """An empty bank for this encoder."""
-        return MemoryBank(self._encoder.mark, fixed_pose=fixed_pose)
+    def new_bank(self, *, fixed_pose: bool = False, detail: Detail = "auto") -> MemoryBank:
+        """An empty bank for this encoder.
+
+        Raises:
+            ConfigError: see `checked_detail`.
+        """
+        bank = MemoryBank(self._encoder.mark, fixed_pose=fixed_pose)
+        bank.detail = checked_detail(detail)
+        return bank
 
     def check_bank(self, bank: MemoryBank) -> None:
         """
@@ -254,14 +270,15 @@ class ReferenceLibrary:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if key.turns > 1 or key.flips:
+        more = next((other for other in self._kept if other.holds(key)), None)
+        if more is None:
             return None
-        # The photo as it is comes with its turned copies, too.
-        more = [other for other in self._kept if other._replace(turns=1, flips=False) == key]
-        if not more:
-            return None
-        mark, reference = self._kept[more[0]]
-        return mark, reference.unturned()
+        mark, reference = self._kept[more]
+        if (key.turns, key.flips) != (more.turns, more.flips):
+            reference = reference.unturned()
+        return mark, reference._replace(
+            closer=reference.closer if more.detail == key.detail else None
+        )
 
     def _keep(self, key: _Key, found: _Found) -> None:
         if not self._room:
@@ -277,9 +294,16 @@ class ReferenceLibrary:
         """The reference from the cache, or encoded now and put there."""
         settings = (key.turns, key.flips, key.fixed_pose)
         if key.casts:  # automatic casting gives other numbers
-            return self.encode(photo, *settings, known)
+            return self.encode(photo, *settings, key.detail, known)
         encoder = self._encoder
-        numbers = (key.fixed_pose, str(encoder.dtype), encoder.device.type, PICTURES_VERSION)
+        detail = key.detail if encoder.looks_closer(photo, key.detail) else "whole"
+        numbers = (
+            key.fixed_pose,
+            str(encoder.dtype),
+            encoder.device.type,
+            PICTURES_VERSION,
+            detail,
+        )
         name, unturned = (
             cache_key(mark, encoder.mark, *copies, *numbers)
             for copies in ((key.turns, key.flips), (1, False))
@@ -287,7 +311,7 @@ class ReferenceLibrary:
         found = self.cache.get(name, encoder.device)
         if found is None:
             known = known or self.cache.get(unturned, encoder.device)
-            found = self.encode(photo, *settings, known)
+            found = self.encode(photo, *settings, key.detail, known)
             self.cache.put(name, found)
         return found
 
@@ -301,148 +325,43 @@ class _Key(NamedTuple):
     fixed_pose: bool
     bit_depth: int | None
     casts: bool
+    detail: Detail
+
+    def holds(self, other: _Key) -> bool:
+        """Whether what is kept under this one has everything of another: the photo as it is comes
+        with its turned copies, and the whole photo with a closer look."""
+        unturned = self._replace(turns=1, flips=False)
+        return other in {
+            each._replace(detail=detail)
+            for each in (self, unturned)
+            for detail in (self.detail, "whole")
+        }
 
 
 _Found = tuple[str, EncodedReference]  # the mark of the photo's pixels comes first
-Named = tuple[str | None, str, EncodedReference]  # a name before both
 
 
-def fill(
-    bank: MemoryBank,
-    read: Callable[[int], list[Named]],
-    total: int,
-    formulation: Formulation,
-    rotations: int | None = None,
-) -> int:
-    """Put references into a bank, turned as `turns_of_each` says.
-
-    Where that hangs on how they lie, they are put in as they are first, and read once more where
-    they turn out to lie freely.
-
-    Args:
-        bank: perhaps with other references, so that it will hold `total`.
-        read: names, marks and references in so many turns each.
-        formulation, rotations: see `turns_of_each`.
-
-    Returns:
-        In how many turns each was put in.
-    """
-    rule = partial(
-        turns_of_each, total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose
-    )
-    turns, if_free = rule(), rule(lie_alike=False)
-    names = _put(bank, read(turns))
-    if turns == if_free or bank.lie_alike:
-        return turns
-    try:
-        turned = read(if_free)
-    finally:  # also where one cannot be read again: the bank is then as it was
-        for name in names:
-            bank.remove(name)
-    _put(bank, turned)
-    return if_free
-
-
-def _put(bank: MemoryBank, references: list[Named]) -> list[str]:
-    """Add them all; their names in the bank."""
-    names = []
-    references.reverse()
-    while references:  # the bank makes its own of each, so none is kept twice
-        name, mark, reference = references.pop()
-        names.append(add_to(bank, reference, name, mark))
-    return names
-
-
-def add_to(bank: MemoryBank, reference: EncodedReference, name: str | None, mark: str) -> str:
-    """Put an encoded reference into a bank; its name there.
-
-    Raises:
-        ConfigError: it does not fit the bank.
-    """
-    with decoder_errors():
-        return bank.add(
-            reference.stages,
-            # The same photo may be given twice; its second name is then a number.
-            name=None if name in bank.names else name,
-            varied=reference.varied,
-            marks=[mark],
-            embedding=reference.embedding,
-        )
-
-
-def depth_with(bank: MemoryBank, bit_depth: int | None) -> int | None:
-    """The bit depth of photos that are compared with a bank; None where nothing says it.
-
-    Raises:
-        ConfigError: another one is asked for.
-    """
-    if bit_depth is not None and len(bank) and bank.bit_depth not in (None, bit_depth):
+def _check_alike(bank: MemoryBank, fixed_pose: bool, detail: Detail | None) -> None:
+    if fixed_pose and not bank.fixed_pose:
+        raise ConfigError("the memory bank was begun for parts in any pose; begin a new one")
+    if detail not in (None, bank.detail):
         raise ConfigError(
-            f"the memory bank was made from photos of {bank.bit_depth} bits, bit_depth is "
-            f"{bit_depth}; leave it out, or read the references again"
-        )
-    return bit_depth or bank.bit_depth
-
-
-@dataclass(frozen=True)
-class FileBanks:
-    """Banks of files that all come from one data set, and are turned alike.
-
-    Attributes:
-        library: that encodes them.
-        rotations, flips, fixed_pose: as in `ReferenceLibrary.remember`.
-        depths: bit depths of photos with more than 8 bits, from `anomalygpt.data.bit_depths`.
-    """
-
-    library: ReferenceLibrary
-    rotations: int | None = None
-    flips: bool = False
-    fixed_pose: bool = False
-    depths: Mapping[Path, int] = field(default_factory=dict)
-
-    def turns(self, count: int, formulation: Formulation) -> int:
-        """Turned copies of each of so many references."""
-        return turns_of_each(
-            count, formulation, rotations=self.rotations, fixed_pose=self.fixed_pose
+            f"the memory bank was begun with detail {bank.detail}, not {detail}; begin a new one"
         )
 
-    def encoded(self, path: Path, turns: int) -> tuple[str, EncodedReference]:
-        """As `ReferenceLibrary.encoded`.
 
-        Raises:
-            ImageError: the file cannot be read.
-        """
-        return self.library.encoded(path, turns, self.flips, self.fixed_pose, self.depths.get(path))
-
-    def bank(self, paths: Sequence[str | Path], formulation: Formulation) -> MemoryBank:
-        """A bank of a few files.
-
-        Raises:
-            ImageError: a file cannot be read; it is named.
-        """
-        bank = self.library.new_bank(fixed_pose=self.fixed_pose)
-
-        def read(turns: int) -> list[Named]:
-            return [(str(path), *self.encoded(Path(path), turns)) for path in paths]
-
-        fill(bank, read, len(paths), formulation, self.rotations)
-        return bank
-
-
-class KeptBanks:
-    """The banks that were used last, by what they were made of."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._banks: OrderedDict[tuple[str, ...], MemoryBank] = OrderedDict()
-
-    def get(self, key: tuple[str, ...]) -> MemoryBank | None:
-        """The bank of a key; None where it is not kept."""
-        return self._banks.get(key)
-
-    def put(self, key: tuple[str, ...], bank: MemoryBank) -> None:
-        """Keep a bank as the last used; the longest unused may go for it."""
-        self._banks[key] = bank
-        self._banks.move_to_end(key)
-        while len(self._banks) > self._most:
-            self._banks.popitem(last=False)
+def _seen(
+    look: Callable[[Sequence[np.ndarray]], ImageFeatures],
+    views: Sequence[np.ndarray],
+    varied: Sequence[np.ndarray],
+    known: EncodedReference | None,
+) -> EncodedReference:
+    """A reference's pictures, encoded; the first view and `varied` are known perhaps."""
+    if known is not None:
+        if len(views) == 1:
+            return known
+        stages = zip(known.stages, look(views[1:]).stages, strict=True)
+        return known._replace(stages=tuple(torch.cat(pair) for pair in stages))
+    features = look([*views, *varied])
+    first, others = features[: len(views)], features[len(views) :]
+    return EncodedReference(first.stages, others.stages, first.embedding[0], first.grid)

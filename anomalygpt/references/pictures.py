@@ -37,9 +37,18 @@ COPY_VARIATION = NormalVariation(
 
 # Parts in a fixed pose are compared place by place, which moved copies tell nothing about.
 FIXED_POSE_VARIATION = replace(COPY_VARIATION, max_rotation_degrees=6.0, scale=(0.92, 1.08))
+# In a closer look cells are half as large: copies move by as many of them.
+CLOSER_FIXED_POSE_VARIATION = replace(
+    FIXED_POSE_VARIATION, max_shift=0.015, max_rotation_degrees=3.0, scale=(0.96, 1.04)
+)
 
 # Part of what encoded references are kept under; another number where the pictures change.
-PICTURES_VERSION = 1
+PICTURES_VERSION = 2
+
+# A closer look costs several encodings each time: it is taken of every other turned copy, and of no
+# more than so many references.
+TURNS_LEFT_OUT = 2
+MOST_CLOSER = 8
 
 
 def turns_of_each(
@@ -76,8 +85,17 @@ def turns_of_each(
     return 1 if lie_alike else max(1, min(MOST_TURNS, MOST_VIEWS // references))
 
 
+def closer_turns(turns: int) -> int:
+    """Turned copies of a reference that are looked at closely, the photo itself included."""
+    return max(1, turns // TURNS_LEFT_OUT)
+
+
 def reference_pictures(
-    pixels: np.ndarray, rotations: int, flips: bool, fixed_pose: bool = False
+    pixels: np.ndarray,
+    rotations: int,
+    flips: bool,
+    fixed_pose: bool = False,
+    closer: bool = False,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The pictures of one reference; the same photo always gives the same.
 
@@ -86,11 +104,13 @@ def reference_pictures(
         rotations: evenly spaced turns, the photo itself included and first.
         flips: True adds mirrored copies.
         fixed_pose: True moves the simulated other photos only as much as parts that lie alike.
+        closer: whether they are for a closer look.
 
     Returns:
         Those that are searched, and the simulated other photos of it, all (H, W, 3) uint8.
     """
     generator = np.random.default_rng(VARIATION_SEED)
-    variation = FIXED_POSE_VARIATION if fixed_pose else COPY_VARIATION
+    fixed = CLOSER_FIXED_POSE_VARIATION if closer else FIXED_POSE_VARIATION
+    variation = fixed if fixed_pose else COPY_VARIATION
     varied = [vary(pixels, generator, variation) for _ in range(VARIED_COPIES)]
     return rotations_and_flips(pixels, rotations, flips), varied

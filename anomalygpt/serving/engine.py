@@ -15,10 +15,12 @@ from anomalygpt.chat import Chat
 from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.evaluation.provenance import model_hash
 from anomalygpt.evidence import EncodedPhotos
+from anomalygpt.images.detail import Detail
 from anomalygpt.images.reading import pixels_mark
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
-from anomalygpt.references.library import KeptBanks, Named, fill
+from anomalygpt.references.banks import KeptBanks
+from anomalygpt.references.filling import Named, detail_of, fill
 from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.serving.settings import ServerSettings
 from anomalygpt.serving.worker import Step, Worker
@@ -161,7 +163,7 @@ class Engine:
         assistant = self._model(request.model)
         bank = self.banks.get(request.bank_key)
         if bank is None:
-            bank = yield from _remembered(assistant, request.references)
+            bank = yield from _remembered(assistant, request.references, self.settings.detail)
         self.banks.put(request.bank_key, bank)
         yield Progress("Looking at the photo", 0.4)
         photos = self._encode(assistant, request)
@@ -202,20 +204,24 @@ class Engine:
 
 
 def _remembered(
-    assistant: AnomalyGPT, references: Sequence[Image.Image]
+    assistant: AnomalyGPT, references: Sequence[Image.Image], detail: Detail
 ) -> Generator[Progress, None, MemoryBank]:
     """A bank of the references, with a step for each."""
     library, kind = assistant.library, assistant.config.decoder.formulation
     first = turns_of_each(len(references), kind)
+
+    def one(number: int, turns: int) -> Named:
+        look = detail_of(detail, number)
+        return None, *library.encoded(references[number], turns, detail=look)
+
     read: dict[int, list[Named]] = {first: []}
-    for number, reference in enumerate(references, start=1):
-        yield Progress(f"Reading reference {number} of {len(references)}", 0.05)
-        read[first].append((None, *library.encoded(reference, first)))
+    for number in range(len(references)):
+        yield Progress(f"Reading reference {number + 1} of {len(references)}", 0.05)
+        read[first].append(one(number, first))
 
     def turned(turns: int) -> list[Named]:
-        known = read.get(turns)
-        return known or [(None, *library.encoded(each, turns)) for each in references]
+        return read.get(turns) or [one(number, turns) for number in range(len(references))]
 
-    bank = library.new_bank()
+    bank = library.new_bank(detail=detail)
     fill(bank, turned, len(references), kind)
     return bank

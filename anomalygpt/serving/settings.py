@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.images.detail import Detail, checked_detail
 
 AUTH_VARIABLE = "ANOMALYGPT_AUTH"
 
@@ -20,6 +21,7 @@ class ServerSettings:
     queue_size: model calls that may wait or run at a time; further ones are refused.
     root_path: where a reverse proxy serves the page, such as "/inspector".
     device, dtype: as in `AnomalyGPT.from_pretrained`.
+    detail: how closely photos are looked at, see `AnomalyGPT.remember`.
     """
 
     models: tuple[str, ...] = ("embedded",)
@@ -31,6 +33,7 @@ class ServerSettings:
     root_path: str = ""
     device: str = "auto"
     dtype: str = "auto"
+    detail: Detail = "auto"
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -41,5 +44,6 @@ class ServerSettings:
             raise ConfigError(f"--max-upload-mb must be positive, got {self.max_upload_mb}")
         if self.queue_size < 1:
             raise ConfigError(f"--queue-size must be at least 1, got {self.queue_size}")
+        checked_detail(self.detail)
         if self.root_path and not self.root_path.startswith("/"):
             raise ConfigError(f'--root-path begins with "/", got {self.root_path!r}')

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from anomalygpt.data import Instruction, Sample, open_instructions
 from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError, WorkerError
 from anomalygpt.interruptions import stopping
-from anomalygpt.references.library import FileBanks
+from anomalygpt.references.banks import FileBanks
 from anomalygpt.training import checkpoints
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch, StepBatches

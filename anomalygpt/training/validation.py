@@ -13,7 +13,7 @@ from torch import Tensor
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.encoders import ImageFeatures
 from anomalygpt.language.generation import GenerationOptions
-from anomalygpt.references.library import FileBanks
+from anomalygpt.references.banks import FileBanks
 from anomalygpt.training.arguments import TrainingArguments
 from anomalygpt.training.batches import Batch
 from anomalygpt.training.objective import (

@@ -12,7 +12,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.evaluation.references import ReferenceSet
+from anomalygpt.evidence import refined
 from anomalygpt.model import AnomalyGPT
 from decoder import ImageDecoder
 from decoder.config import Formulation
@@ -52,32 +54,33 @@ def reference_threshold(
     with torch.inference_mode():
         if len(references.names) in OF_EXPECTED:
             return _expected_score(assistant.decoder, references, grid, text, formulation)
-        scores = _scores_among_themselves(assistant.decoder, references, grid, text, formulation)
+        scores = _scores_among_themselves(assistant, references, grid, text, formulation)
         if formulation == "published":
             return min(1.0, ABOVE_REFERENCES * float(scores.mean()))
         return as_map(ABOVE_REFERENCES * float(as_ratio(scores).mean()))
 
 
 def _scores_among_themselves(
-    decoder: ImageDecoder,
+    assistant: AnomalyGPT,
     references: ReferenceSet,
     grid: tuple[int, int],
     text: Tensor | None,
     formulation: Formulation,
 ) -> Tensor:
     """(K,) float64: each reference against the others."""
+    decoder, resize = assistant.decoder, assistant.config.encoder.resize
     bank = references.banks[formulation]
     scores = []
     for name, reference in zip(references.names, references.encoded, strict=True):
         # The photo as it is; its turned copies would only ask the same once more.
+        photo, others = reference.unturned(), bank.without(name)
         maps = decoder.anomaly_map(
-            reference.unturned().stages,
-            grid,
-            text_features=text,
-            memory_bank=bank.without(name),
-            formulation=formulation,
-        )
-        scores.append(float(decoder.score(maps.clamp(0.0, 1.0), grid, formulation)))
+            photo.stages, grid, text_features=text, memory_bank=others, formulation=formulation
+        ).clamp(0.0, 1.0)
+        if formulation == "normalised" and photo.closer:
+            look = ImageFeatures(photo.embedding[None], photo.closer.stages, photo.closer.grid)
+            maps = refined(maps, others, decoder, resize, [look])
+        scores.append(float(decoder.score(maps, grid, formulation)))
     return torch.tensor(scores, dtype=torch.float64)
 
 

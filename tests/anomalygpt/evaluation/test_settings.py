@@ -38,6 +38,7 @@ def test_every_setting_is_an_option(field: dataclasses.Field) -> None:
         "maps": ("published", "normalised"),
         "verdicts": ("threshold", "language"),
         "rotations": 4,
+        "detail": 3,
         "bit_depth": 12,
         "batch_size": 2,
         "examples": 0,

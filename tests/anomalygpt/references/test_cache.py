@@ -17,11 +17,25 @@ from decoder import MemoryBank
 CPU = torch.device("cpu")
 
 
-def reference(seed: int) -> EncodedReference:
+def reference(seed: int, side: int = 4, closer: EncodedReference | None = None) -> EncodedReference:
     generator = torch.Generator().manual_seed(seed)
-    stages = tuple(torch.randn(2, 16, width, generator=generator) for width in (4, 6))
-    varied = tuple(torch.randn(3, 16, width, generator=generator) for width in (4, 6))
-    return EncodedReference(stages, varied, torch.randn(8, generator=generator))
+    stages = tuple(torch.randn(2, side**2, width, generator=generator) for width in (4, 6))
+    varied = tuple(torch.randn(3, side**2, width, generator=generator) for width in (4, 6))
+    embedding = torch.randn(8, generator=generator)
+    return EncodedReference(stages, varied, embedding, (side, side), closer)
+
+
+def assert_equal(one: EncodedReference, other: EncodedReference) -> None:
+    assert one.grid == other.grid
+    for tensor, same in zip(
+        (*one.stages, *one.varied, one.embedding),
+        (*other.stages, *other.varied, other.embedding),
+        strict=True,
+    ):
+        assert torch.equal(tensor, same)
+    assert (one.closer is None) == (other.closer is None)
+    if one.closer and other.closer:
+        assert_equal(one.closer, other.closer)
 
 
 def size_of(folder: Path) -> int:
@@ -42,9 +56,9 @@ def encoded(cached: AnomalyGPT, monkeypatch: pytest.MonkeyPatch) -> list[tuple[i
     found = []
     encode = cached.library.encode
 
-    def recorded(photo, rotations, flips, fixed_pose, known=None):  # type: ignore[no-untyped-def]
+    def recorded(photo, rotations, flips, fixed_pose, *others):  # type: ignore[no-untyped-def]
         found.append((rotations, flips, fixed_pose))
-        return encode(photo, rotations, flips, fixed_pose, known)
+        return encode(photo, rotations, flips, fixed_pose, *others)
 
     monkeypatch.setattr(cached.library, "encode", recorded)
     return found
@@ -53,11 +67,13 @@ def encoded(cached: AnomalyGPT, monkeypatch: pytest.MonkeyPatch) -> list[tuple[i
 def test_a_reference_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     cache = ReferenceCache(tmp_path)
     assert cache.get("a", CPU) is None
-    cache.put("a", reference(0))
-    found = ReferenceCache(tmp_path).get("a", CPU)
-    assert found is not None
-    for one, other in zip(found, reference(0), strict=True):
-        assert all(map(torch.equal, one, other))
+    kept = {"a": reference(0), "b": reference(1, closer=reference(2, side=7))}
+    for key, each in kept.items():
+        cache.put(key, each)
+    for key, each in kept.items():
+        found = ReferenceCache(tmp_path).get(key, CPU)
+        assert found is not None
+        assert_equal(found, each)
 
 
 def test_the_second_run_encodes_nothing(cached, parts, encoded, tmp_path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from anomalygpt.errors import ImageError
 from anomalygpt.references import library
-from anomalygpt.references.library import FileBanks
+from anomalygpt.references.banks import FileBanks
 
 
 @pytest.fixture

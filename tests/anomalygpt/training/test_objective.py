@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from anomalygpt.errors import ConfigError
-from anomalygpt.references.library import FileBanks
+from anomalygpt.references.banks import FileBanks
 from anomalygpt.training.batches import Batch
 from anomalygpt.training.objective import (
     IGNORED,

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from anomalygpt.constants import ANOMALY_QUESTION, LOCATIONS
 from anomalygpt.language.answer_words import AnswerProbabilities
 from anomalygpt.language.speaking import Speech
-from anomalygpt.references.library import FileBanks
+from anomalygpt.references.banks import FileBanks
 from anomalygpt.training.objective import Objective, count_targets, tokenize
 from anomalygpt.training.rows import InspectionRows
 from anomalygpt.training.start import training_data
