@@ -45,9 +45,10 @@ CLOSER_FIXED_POSE_VARIATION = replace(
 # Part of what encoded references are kept under; another number where the pictures change.
 PICTURES_VERSION = 2
 
-# A closer look costs several encodings each time: it is taken of every other turned copy, and of no
-# more than so many references.
-TURNS_LEFT_OUT = 2
+# A closer look costs several encodings each time: it is taken of every third turned copy, of fewer
+# simulated photos, and of no more than so many references.
+CLOSER_TURNS = 3
+CLOSER_COPIES = 2
 MOST_CLOSER = 8
 
 
@@ -87,7 +88,7 @@ def turns_of_each(
 
 def closer_turns(turns: int) -> int:
     """Turned copies of a reference that are looked at closely, the photo itself included."""
-    return max(1, turns // TURNS_LEFT_OUT)
+    return max(1, turns // CLOSER_TURNS)
 
 
 def reference_pictures(
@@ -112,5 +113,6 @@ def reference_pictures(
     generator = np.random.default_rng(VARIATION_SEED)
     fixed = CLOSER_FIXED_POSE_VARIATION if closer else FIXED_POSE_VARIATION
     variation = fixed if fixed_pose else COPY_VARIATION
-    varied = [vary(pixels, generator, variation) for _ in range(VARIED_COPIES)]
+    copies = CLOSER_COPIES if closer else VARIED_COPIES
+    varied = [vary(pixels, generator, variation) for _ in range(copies)]
     return rotations_and_flips(pixels, rotations, flips), varied
