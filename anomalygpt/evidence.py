@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from anomalygpt.encoders.base import ImageFeatures
@@ -143,16 +144,17 @@ def refined(
     Returns:
         (B, S, S) in [0, 1].
     """
-    if bank.closer is not None:
-        maps = maps.clone()
-        for own, look in zip(maps, looks, strict=False):
-            if look is None:
-                continue
-            box = ImageGeometry.fit(look.grid, len(own), resize).box
-            top, left, bottom, right = (int(edge) for edge in box)
-            part = own[top:bottom, left:right]  # all of it, unless the square is not filled
-            found = decoder.with_closer_look(part[None], look.stages, look.grid, bank.closer)
-            part.copy_(found[0])
+    found = list(maps.split(1))
+    for row, look in enumerate(looks if bank.closer else ()):
+        if look is None or bank.closer is None:
+            continue
+        box = ImageGeometry.fit(look.grid, maps.shape[-1], resize).box
+        top, left, bottom, right = (int(edge) for edge in box)
+        part = np.s_[:, top:bottom, left:right]  # all of it, unless the square is not filled
+        own = found[row].clone()
+        own[part] = decoder.with_closer_look(found[row][part], look.stages, look.grid, bank.closer)
+        found[row] = own
+    maps = torch.cat(found)
     return maps if bank.factor == 1.0 else as_map(bank.factor * as_ratio(maps))
 
 

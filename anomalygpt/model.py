@@ -48,6 +48,7 @@ class AnomalyGPT(nn.Module):
         config: what the parts were built from.
         name: what the assistant is called in results.
         training_photos: SHA-256 of the photos it was trained on or chosen by, where that is known.
+        photos: encodes photos.
         library: reads references, and keeps encoded files between runs.
     """
 
@@ -74,8 +75,8 @@ class AnomalyGPT(nn.Module):
         self.prompt_learner = prompt_learner
         self.projection = projection
         self.language_model = language_model
-        self._photos = PhotoEncoder(encoder, config.encoder)
-        self.library = ReferenceLibrary(self._photos, ReferenceCache(cache_folder()))
+        self.photos = PhotoEncoder(encoder, config.encoder)
+        self.library = ReferenceLibrary(self.photos, ReferenceCache(cache_folder()))
         self.eval()
 
     @classmethod
@@ -149,18 +150,18 @@ class AnomalyGPT(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where photos are encoded."""
-        return self._photos.device
+        return self.photos.device
 
     @property
     def encoder_id(self) -> str:
         """A mark of the encoder's settings and weights, the same for the same features."""
-        return self._photos.mark
+        return self.photos.mark
 
     def encode(
         self, images: ImageSource | Sequence[ImageSource], *, bit_depth: int | None = None
     ) -> EncodedPhotos:
         """Read and encode photos, all in one batch; see `PhotoEncoder.encode`."""
-        return self._photos.encode(images, bit_depth=bit_depth)
+        return self.photos.encode(images, bit_depth=bit_depth)
 
     def remember(
         self,
@@ -447,4 +448,4 @@ class AnomalyGPT(nn.Module):
 
     def category_features(self, category: str) -> Tensor | None:
         """[normal, abnormal] of a category, (2, C), kept; None without a text tower."""
-        return self._photos.text_features(category) if self.decoder.has_text_side else None
+        return self.photos.text_features(category) if self.decoder.has_text_side else None

@@ -46,7 +46,7 @@ def add_detail(parser: argparse._ActionsContainer) -> None:
     """How closely photos are looked at."""
     parser.add_argument(
         "--detail",
-        type=_detail,
+        type=detail,
         metavar="auto|whole|N",
         help="look once at whole photos, or also at windows at their own resolution, N of them "
         "along the shorter side (default auto: 2 where photo and references have the pixels for "
@@ -106,7 +106,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _detail(text: str) -> int | str:
+def detail(text: str) -> int | str:
+    """auto, whole or a number of windows, for `type=`."""
     if text in ("auto", "whole"):
         return text
     if not text.isdecimal() or int(text) < 1:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from anomalygpt.cli.shared import parse_options
+from anomalygpt.cli.shared import detail, parse_options
 from anomalygpt.cli.status import INTERRUPTED, OK
 from anomalygpt.constants import TemplateName
 from anomalygpt.errors import ConfigError
@@ -39,6 +39,11 @@ _DATA: dict[str, tuple[Any, str, str]] = {
     "dialogues": (str, "STYLE", "published, rich or mixed"),
     "shots": (int, "K", "numbers of references to draw from"),
     "rotations": (int, "N", "turned copies of every reference; by default as an inspection"),
+    "detail": (
+        detail,
+        "auto|whole|N",
+        "how closely photos are looked at, as in an inspection",
+    ),
     "bit_depth": (int, "N", "bits in use, 8 to 16, where 16-bit photos do not say it themselves"),
     "reference_share": (float, "SHARE", "share of the batches whose map comes from references"),
     "validation_share": (float, "SHARE", "share of the normal photos held out"),

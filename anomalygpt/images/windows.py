@@ -35,12 +35,17 @@ def shrunk(photo: Image.Image, window: int) -> Image.Image:
         photo: of any size; a small one comes back as it is.
         window: side of a window in pixels.
     """
-    most = round(window * (1 + APART * (MOST_WINDOWS - 1)))
+    most = pixels_along(MOST_WINDOWS, window)
     short = min(photo.size)
     if short <= most:
         return photo
     width, height = (max(1, round(side * most / short)) for side in photo.size)
     return photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def pixels_along(windows: int, window: int) -> int:
+    """Pixels of a photo's shorter side that so many windows of a side of `window` see."""
+    return round(window * (1 + APART * (windows - 1)))
 
 
 def windows_along(detail: Detail, photo: tuple[int, int], window: int) -> int:
@@ -52,8 +57,7 @@ def windows_along(detail: Detail, photo: tuple[int, int], window: int) -> int:
         window: side of a window in pixels.
     """
     if detail == "auto":
-        enough = window * (1 + APART * (AUTO_WINDOWS - 1))
-        return AUTO_WINDOWS if min(photo) >= enough else 1
+        return AUTO_WINDOWS if min(photo) >= pixels_along(AUTO_WINDOWS, window) else 1
     return detail if isinstance(detail, int) else 1
 
 

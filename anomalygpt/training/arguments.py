@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from anomalygpt.constants import TemplateName
 from anomalygpt.errors import ConfigError
 from anomalygpt.images import check_bit_depth
+from anomalygpt.images.detail import Detail, checked_detail
 
 Ablation = Literal["none", "no-decoder", "no-prompt-learner", "lora", "decoder-only"]
 DialogueStyle = Literal["published", "rich", "mixed"]
@@ -66,6 +67,8 @@ class TrainingArguments:
         reference_share: share of the batches whose map comes from references.
         shots: numbers of references to draw from in those batches.
         rotations: turned copies of every reference; None as many as an inspection takes.
+        detail: how closely photos are looked at where their map comes from references, see
+            `images.detail.Detail`.
         bit_depth: bits that photos of more than 8 bits use, from 8 to 16; None asks the files of
             each category.
         dialogues: what the language model is taught to say.
@@ -112,6 +115,7 @@ class TrainingArguments:
     reference_share: float = 0.5
     shots: tuple[int, ...] = (1,)
     rotations: int | None = None
+    detail: Detail = "auto"
     bit_depth: int | None = None
     dialogues: DialogueStyle = "published"
     normal_variation: bool = True
@@ -165,6 +169,7 @@ class TrainingArguments:
                 f"prompt_channels are five positive channel counts, got {self.prompt_channels}"
             )
         check_bit_depth(self.bit_depth)
+        checked_detail(self.detail)
         if not self.shots or min(self.shots) < 1:
             raise ConfigError(f"shots are numbers of references from 1 on, got {self.shots}")
         for name in ("max_steps", "rotations"):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ class Batch:
         references: photos of good parts for each row; () in all of them on the text side.
         skipped: why photos were replaced by others.
         places: cells of the 3×3 grid over the photo where the defects of each row are.
+        photos: of each row, to be looked at closely; None where it is not.
     """
 
     pixels: Tensor
@@ -39,6 +41,7 @@ class Batch:
     references: Sequence[tuple[str, ...]]
     skipped: tuple[str, ...] = ()
     places: Sequence[tuple[str, ...]] = ()
+    photos: Sequence[np.ndarray | None] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -53,6 +56,7 @@ class Batch:
             [row.references for row in rows],
             tuple(reason for row in rows for reason in row.skipped),
             [row.places for row in rows],
+            [row.photo for row in rows],
         )
 
     def split(self, size: int) -> Iterator[Batch]:
@@ -66,6 +70,7 @@ class Batch:
                 self.turns[rows],
                 self.references[rows],
                 places=self.places[rows],
+                photos=self.photos[rows],
             )
 
 

@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from anomalygpt.encoders import ImageFeatures
 from anomalygpt.errors import ConfigError
+from anomalygpt.evidence import refined
 from anomalygpt.training.batches import Batch
 from decoder import DEFAULT_CATEGORY, MemoryBank, dice_loss, focal_loss
 from decoder.scale import fused
@@ -85,7 +88,7 @@ class Objective(nn.Module):
             dice = len(batch) * torch.stack([dice_loss(m[:, 1], masks) for m in stage_maps]).sum()
         if assistant.language_model is None:
             return LossSums(zero, focal, dice)
-        maps = training_maps(assistant, features, stage_maps, banks)
+        maps = training_maps(assistant, features, stage_maps, banks, batch.photos)
         return LossSums(answer_loss(assistant, features, maps, dialogues), focal, dice)
 
 
@@ -112,8 +115,10 @@ def training_maps(
     features: ImageFeatures,
     stage_maps: Sequence[Tensor],
     banks: Sequence[MemoryBank] | None,
+    photos: Sequence[np.ndarray | None] = (),
 ) -> Tensor:
-    """(B, M, M): the map that the assistant would draw, from words, references, or both."""
+    """(B, M, M): the map that the assistant would draw, from words, references, or both; looked at
+    closely where there are photos for it."""
     config = assistant.decoder.config
     text_map = torch.stack(list(stage_maps)).mean(dim=0)[:, 1] if stage_maps else None
     banks = banks or [MemoryBank()] * len(features)
@@ -131,10 +136,24 @@ def training_maps(
             stages = features[row : row + 1].stages
             drawn = assistant.decoder.reference_map(stages, features.grid, bank)[0].clamp(0.0, 1.0)
         if config.formulation == "published" or text_map is None:
-            maps.append(drawn)
+            found = drawn
         else:
-            maps.append(fused(drawn, text_map[row], config.text_weight))
+            found = fused(drawn, text_map[row], config.text_weight)
+        photo = photos[row] if photos and config.formulation == "normalised" else None
+        if photo is not None:
+            found = _looked_at_closely(assistant, found, photo, bank)
+        maps.append(found)
     return torch.stack(maps)
+
+
+def _looked_at_closely(
+    assistant: AnomalyGPT, drawn: Tensor, photo: np.ndarray, bank: MemoryBank
+) -> Tensor:
+    """The map (M, M) with what a closer look shows; gradients pass where the map counts."""
+    with torch.no_grad():
+        look = assistant.photos.closer(Image.fromarray(photo), bank.detail)
+        resize = assistant.config.encoder.resize
+    return refined(drawn[None], bank, assistant.decoder, resize, [look])[0]
 
 
 def answer_loss(

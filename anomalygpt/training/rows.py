@@ -22,6 +22,7 @@ from anomalygpt.data import Instruction, Sample, load_mask
 from anomalygpt.errors import DataError, ImageError
 from anomalygpt.images.preprocessing import ImageGeometry, preprocess
 from anomalygpt.images.reading import load_image
+from anomalygpt.images.windows import pixels_along, windows_along
 from anomalygpt.training.arguments import TrainingArguments
 from simulation import (
     Defect,
@@ -63,6 +64,7 @@ class Row:
         references: photos of good parts to compare with; () leaves it to the text side.
         skipped: photos that could not be read; another took their place.
         places: cells of the 3×3 grid over the photo where the defects are.
+        photo: (H, W, 3) uint8, to be looked at closely; None where it is not.
     """
 
     pixels: Tensor
@@ -71,6 +73,7 @@ class Row:
     references: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    photo: np.ndarray | None = None
 
 
 def side_of_step(arguments: TrainingArguments, step: int) -> bool:
@@ -181,18 +184,33 @@ class InspectionRows:
             references,
             tuple(dict.fromkeys(skipped)),
             facts.places,
+            image if references and self._looks_closer(image.shape[:2]) else None,
         )
+
+    def _looks_closer(self, size: tuple[int, int]) -> bool:
+        return windows_along(self.arguments.detail, size, self._encoder.input_size) > 1
+
+    def _working_size(self, photo: tuple[int, int]) -> tuple[int, int]:
+        """Height and width at which a photo is damaged: what the encoder sees of it, closely if it
+        looks so."""
+        top, left, bottom, right = _box(self._geometry(photo))
+        if not self._looks_closer(photo):
+            return bottom - top, right - left
+        side = self._encoder.input_size
+        needed = pixels_along(windows_along(self.arguments.detail, photo, side), side)
+        height, width = (max(1, round(length * needed / min(photo))) for length in photo)
+        return height, width
 
     def _geometry(self, size: tuple[int, int]) -> ImageGeometry:
         return ImageGeometry.fit(size, self._encoder.input_size, self._encoder.resize)
 
     def _load(self, path: Path) -> np.ndarray:
-        """A photo at the size at which the encoder sees it, (H, W, 3) uint8."""
+        """A photo at its working size, (H, W, 3) uint8."""
         # Both rows of a pair read the same photo.
         if path not in self._photos:
             image = load_image(path, self._depths.get(path))
-            top, left, bottom, right = _box(self._geometry((image.height, image.width)))
-            small = image.resize((right - left, bottom - top), Image.Resampling.BICUBIC)
+            height, width = self._working_size((image.height, image.width))
+            small = image.resize((width, height), Image.Resampling.BICUBIC)
             self._photos[path] = np.asarray(small)
             if len(self._photos) > _KEPT_PHOTOS:
                 self._photos.popitem(last=False)
@@ -203,8 +221,7 @@ class InspectionRows:
         mask = load_mask(sample, (photo.height, photo.width))
         if not mask.any():
             raise DataError(f"the mask of {sample.image} shows no defect; correct it")
-        top, left, bottom, right = _box(self._geometry(mask.shape))
-        return shrink_mask(mask, (bottom - top, right - left))
+        return shrink_mask(mask, self._working_size((photo.height, photo.width)))
 
     def _references(
         self,
@@ -268,7 +285,7 @@ class InspectionRows:
         geometry = self._geometry(mask.shape)
         top, left, bottom, right = _box(geometry)
         square = np.zeros((geometry.size, geometry.size), bool)
-        square[top:bottom, left:right] = mask
+        square[top:bottom, left:right] = shrink_mask(mask, (bottom - top, right - left))
         return torch.from_numpy(shrink_mask(square, (self._map_size, self._map_size)))
 
 

@@ -97,6 +97,7 @@ class Trainer:
             self.assistant.library.in_memory(arguments.cache_mb),
             rotations=arguments.rotations,
             depths=data.depths,
+            detail=arguments.detail,
         )
         self._prepare_rows(data, instructions)
         if self._last is not None:

@@ -95,7 +95,7 @@ class Validation:
         text_side = assistant.decoder.has_text_side
         sums = objective(batch, dialogues, None if text_side else banks)
         features = frozen_features(assistant, batch.pixels)
-        maps = _maps(assistant, features, banks)
+        maps = _maps(assistant, features, banks, batch.photos)
         assert batch.masks is not None
         found: dict[str, Any] = {
             "rows": len(batch),
@@ -160,11 +160,14 @@ def mean_losses(
 
 
 def _maps(
-    assistant: AnomalyGPT, features: ImageFeatures, banks: Sequence[MemoryBank]
+    assistant: AnomalyGPT,
+    features: ImageFeatures,
+    banks: Sequence[MemoryBank],
+    photos: Sequence[np.ndarray | None],
 ) -> dict[str, Tensor]:
     stage_maps = text_stage_maps(assistant, features)
     maps = {"text": training_maps(assistant, features, stage_maps, None)} if stage_maps else {}
-    return maps | {"reference": training_maps(assistant, features, stage_maps, banks)}
+    return maps | {"reference": training_maps(assistant, features, stage_maps, banks, photos)}
 
 
 def _dialogue(assistant: AnomalyGPT, features: ImageFeatures, maps: Tensor) -> Any:

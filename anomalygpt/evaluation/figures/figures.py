@@ -99,6 +99,13 @@ FIGURES: dict[str, Figure] = {
         "often it is so, in 15 bins",
         "verdict",
     ),
+    "sure_share": Figure(
+        "sure share",
+        "higher",
+        "share of photos that need no person, if those with the most even odds go to one until "
+        "95 % of the other verdicts are right; the limit is chosen with the test labels",
+        "verdict",
+    ),
     "place_precision": Figure(
         "places right",
         "higher",

@@ -16,6 +16,8 @@ from sklearn.metrics import (
 from anomalygpt.evaluation.figures.figures import Figures
 
 CALIBRATION_BINS = 15
+# So many of the verdicts that nobody looks at again must be right.
+SURE_SHARE = 0.95
 
 
 def ranking_figures(scores: np.ndarray, labels: np.ndarray) -> Figures:
@@ -81,8 +83,8 @@ def probability_figures(probabilities: np.ndarray, labels: np.ndarray) -> Figure
         labels: (N,) bool or 0 and 1, true for photos with defects.
 
     Returns:
-        probability_auroc (None unless both kinds of photos are there) and ece, in 15 equal bins
-        (None without photos).
+        probability_auroc (None unless both kinds of photos are there); ece, in 15 equal bins, and
+        sure_share (None without photos).
 
     Raises:
         ValueError: a probability is not finite or outside [0, 1], or shapes differ.
@@ -98,7 +100,20 @@ def probability_figures(probabilities: np.ndarray, labels: np.ndarray) -> Figure
             float(roc_auc_score(damaged, values)) if _both_kinds(damaged) else None
         ),
         "ece": _calibration_error(values, damaged) if len(values) else None,
+        "sure_share": _sure_share(values, damaged) if len(values) else None,
     }
+
+
+def _sure_share(probabilities: np.ndarray, damaged: np.ndarray) -> float:
+    """Share of the photos up to which, the surest first, `SURE_SHARE` of the verdicts are right;
+    photos of the same odds count together."""
+    sureness = np.abs(probabilities - 0.5)
+    order = np.argsort(-sureness, kind="stable")
+    right = np.cumsum(((probabilities > 0.5) == damaged)[order])
+    count = np.arange(1, len(order) + 1)
+    last = np.append(np.diff(sureness[order]) != 0, True)  # of photos with the same odds
+    enough = count[last & (right >= SURE_SHARE * count)]
+    return float(enough[-1] / len(order)) if len(enough) else 0.0
 
 
 def best_f1(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:

@@ -72,6 +72,7 @@ def test_every_setting_can_be_given(assistant_folder, tmp_path, as_options) -> N
         "prompt_channels": (1, 2, 3, 4, 5), "ablation": "lora", "shots": (1, 4),
         "dialogues": "rich", "mixed_precision": "bf16", "max_steps": 7, "warmup": 0.25,
         "reference_share": 0.75, "validation_share": 0.5, "rotations": 3, "bit_depth": 12,
+        "detail": 2,
     }  # fmt: skip
     beside = {"encoder", "encoder_weights", "encoder_options", "language_model"}
     for field in dataclasses.fields(TrainingArguments):

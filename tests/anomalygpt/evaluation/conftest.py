@@ -13,7 +13,7 @@ import pytest
 from anomalygpt.evaluation.figures.figures import FIGURES
 
 PIXEL = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro", "aupro_05")
-NOT_FOR_THRESHOLDS = ("probability_auroc", "ece", "place_precision", "place_recall")
+NOT_FOR_THRESHOLDS = ("probability_auroc", "ece", "sure_share", "place_precision", "place_recall")
 LOW = ("overkill", "miss_rate", "ece")
 
 

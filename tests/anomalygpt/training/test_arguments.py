@@ -25,6 +25,7 @@ WRONG = [
     ("validation_share", 1.0),
     *(("shots", value) for value in ((), (0,), (1, -1))),
     ("max_steps", 0),
+    *(("detail", value) for value in (0, 9, "close")),
     *((name, "other") for name in ("ablation", "dialogues", "mixed_precision", "template")),
 ]  # fmt: skip
 
@@ -92,6 +93,7 @@ def test_what_is_saved_makes_the_same_again(training_arguments, tmp_path):
 # Another allowed value for each kind of value that the settings have.
 OTHER: dict[str, object] = {
     "rotations": 3,
+    "detail": 2,
     "bit_depth": 12,
     "data": "elsewhere",
     "layout": "visa",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from anomalygpt.errors import ConfigError
 from anomalygpt.references.banks import FileBanks
@@ -20,7 +22,7 @@ from anomalygpt.training.objective import (
     tokenize,
     training_maps,
 )
-from anomalygpt.training.rows import InspectionRows
+from anomalygpt.training.rows import InspectionRows, model_pixels
 from anomalygpt.training.start import trainable_parameters, training_data
 from decoder import MemoryBank, dice_loss, focal_loss
 
@@ -348,3 +350,22 @@ def test_a_row_without_references_reads_the_text_side_beside_rows_that_have_some
         expected, other = (text, reference) if row % 2 else (reference, text)
         torch.testing.assert_close(mixed[row], expected[row], rtol=0, atol=0)
         assert not torch.equal(mixed[row], other[row])
+
+
+@pytest.mark.parametrize("detail", ["whole", "auto"])
+def test_a_large_photo_has_the_map_of_an_inspection(assistant, detail):
+    generator = np.random.default_rng(0)
+    good, photo = (
+        Image.fromarray(generator.integers(0, 255, (120, 150, 3), np.uint8)) for _ in range(2)
+    )
+    bank = assistant.remember([good], detail=detail)
+    encoded = assistant.encode([photo])
+    expected = assistant.examine(encoded, bank).maps
+    features = frozen_features(assistant, model_pixels(photo, assistant.config.encoder)[None])
+    found = training_maps(
+        assistant, features, text_stage_maps(assistant, features), [bank], [np.asarray(photo)]
+    )
+    torch.testing.assert_close(found.detach(), expected, atol=1e-5, rtol=1e-4)
+    if detail == "auto":
+        whole = training_maps(assistant, features, text_stage_maps(assistant, features), [bank])
+        assert not torch.allclose(found, whole, atol=1e-2)

@@ -126,9 +126,10 @@ def test_who_means_what_he_says_is_calibrated() -> None:
     assert probability_figures(1.0 - labels, labels) == {
         "probability_auroc": 0.0,
         "ece": pytest.approx(1),
+        "sure_share": 0.0,
     }
     nobody = probability_figures(np.array([]), np.array([]))
-    assert nobody == {"probability_auroc": None, "ece": None}
+    assert nobody == {"probability_auroc": None, "ece": None, "sure_share": None}
 
 
 def test_a_probability_of_one_shares_the_last_bin() -> None:
@@ -162,3 +163,25 @@ def test_all_figures_have_a_name_that_results_know() -> None:
     figures |= verdict_figures(some > 0.5, labels)
     assert set(figures) <= set(FIGURES)
     assert all(type(figure) is float for figure in figures.values())
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
+def test_the_sure_share_is_the_largest_that_is_right(photos: list[tuple[float, bool]]) -> None:
+    """Against every limit on the odds, tried one by one."""
+    probabilities = np.array([each[0] for each in photos])
+    labels = np.array([each[1] for each in photos])
+    found = probability_figures(probabilities, labels)["sure_share"]
+    sureness = np.abs(probabilities - 0.5)
+    right = (probabilities > 0.5) == labels
+    shares = [
+        (sureness >= limit).mean() for limit in sureness if right[sureness >= limit].mean() >= 0.95
+    ]
+    assert found == pytest.approx(max(shares, default=0.0))
+
+
+def test_photos_with_even_odds_go_to_a_person() -> None:
+    labels = np.array([False] * 19 + [True] * 20 + [False])
+    probabilities = np.array([0.01] * 19 + [0.99] * 20 + [0.6])
+    assert probability_figures(probabilities, labels)["sure_share"] == 1.0  # 39 of 40
+    labels[0] = labels[1] = True
+    assert probability_figures(probabilities, labels)["sure_share"] == pytest.approx(0.0)
