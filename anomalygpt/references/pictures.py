@@ -37,10 +37,6 @@ COPY_VARIATION = NormalVariation(
 
 # Parts in a fixed pose are compared place by place, which moved copies tell nothing about.
 FIXED_POSE_VARIATION = replace(COPY_VARIATION, max_rotation_degrees=6.0, scale=(0.92, 1.08))
-# In a closer look cells are half as large: copies move by as many of them.
-CLOSER_FIXED_POSE_VARIATION = replace(
-    FIXED_POSE_VARIATION, max_shift=0.015, max_rotation_degrees=3.0, scale=(0.96, 1.04)
-)
 
 # Part of what encoded references are kept under; another number where the pictures change.
 PICTURES_VERSION = 2
@@ -111,8 +107,7 @@ def reference_pictures(
         Those that are searched, and the simulated other photos of it, all (H, W, 3) uint8.
     """
     generator = np.random.default_rng(VARIATION_SEED)
-    fixed = CLOSER_FIXED_POSE_VARIATION if closer else FIXED_POSE_VARIATION
-    variation = fixed if fixed_pose else COPY_VARIATION
+    variation = FIXED_POSE_VARIATION if fixed_pose else COPY_VARIATION
     copies = CLOSER_COPIES if closer else VARIED_COPIES
     varied = [vary(pixels, generator, variation) for _ in range(copies)]
     return rotations_and_flips(pixels, rotations, flips), varied
