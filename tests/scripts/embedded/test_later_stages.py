@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +19,14 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 
-from anomalygpt import AnomalyGPT
+from anomalygpt import AnomalyGPT, AnomalyGPTConfig
 from anomalygpt.doctor.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.errors import DataError, OutputError
 from anomalygpt.files import hash_file
+from anomalygpt.presets import PRESETS
 from anomalygpt.pretrained import load_training_photos
 from decoder import image_score
-from embedded import evidence, lessons, prompts, ship
+from embedded import encoder, evidence, lessons, prompts, ship
 from embedded.lessons import Evidence, load_evidence
 from embedded.notation import CLEAN, EXTRA_ROWS, REACHED, base_row, cell_row, image_row
 from embedded.pairs import Part
@@ -288,6 +291,23 @@ def test_a_run_leaves_an_assistant_that_answers(taught: Path, photos: Path) -> N
         assert all(np.isfinite(float(value)) for row in rows for value in row.values())
     checks = (taught / "checks.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in checks] == ["maps", "lessons", "simulated", "none"]
+
+
+def test_what_is_chosen_is_as_in_the_shipped_model(taught: Path) -> None:
+    """No setting was written into the shipped file by hand that the stages would not write."""
+    written, shipped = (
+        AnomalyGPTConfig.load(folder) for folder in (taught / "assistant", PRESETS["embedded"])
+    )
+    # The tests' encoder is narrower; the stage's own default is what was shipped.
+    parser = argparse.ArgumentParser()
+    encoder.add_arguments(parser)
+    widths = (parser.get_default("width"),) * len(written.decoder.stage_widths)
+    assert replace(written.decoder, stage_widths=widths) == shipped.decoder
+    assert shipped.decoder.usual_score is not None
+    assert written.language_model == shipped.language_model
+    assert written.prompt_learner is not None
+    assert shipped.prompt_learner is not None
+    assert written.prompt_learner.channels == shipped.prompt_learner.channels
 
 
 def test_only_the_parts_between_are_trained(
