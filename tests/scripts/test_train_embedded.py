@@ -5,6 +5,8 @@ The shell script runs with a stand-in for `python` that writes down how it was c
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -18,10 +20,12 @@ import torch
 from PIL import Image
 
 import train_embedded
+from embedded.records import RECORD
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "train_embedded.sh"
 STAGES = ["encoder", "language", "evidence", "prompts", "ship"]
+TALK_STAGES = ["talk", "evidence", "talk_prompts", "ship_talk"]
 RESULTS = {
     "encoder": "encoder/encoder.safetensors",
     "language": "language/language_model/model.safetensors",
@@ -35,7 +39,7 @@ import json, os, sys
 if sys.argv[1] == "-V":
     sys.exit(print("Python 3.12"))
 if sys.argv[1] == "-c":
-    sys.exit(0)
+    sys.exit("check_gguf" in sys.argv[2] and int(os.environ.get("CHECK_STATUS", "0")))
 with open({calls!r}, "a") as file:
     file.write(json.dumps([os.environ["PYTHONPATH"], *sys.argv[1:]]) + "\\n")
 sys.exit(int(os.environ.get(sys.argv[2].upper() + "_STATUS", "0")))
@@ -100,7 +104,8 @@ def test_it_explains_itself(script: Script, option: str) -> None:
     ran = script(*GIVEN[:3], option)
     assert (ran.status, ran.err, ran.calls) == (0, "", [])
     explained = [line.split()[0] for line in ran.out.splitlines() if line.startswith("  ")]
-    assert [name for name in explained if name in STAGES] == STAGES
+    talk = ["talk", "talk_evidence", "talk_prompts", "ship_talk"]
+    assert [name for name in explained if name in STAGES + talk] == STAGES + talk
     assert max(map(len, ran.out.splitlines())) <= 100
 
 
@@ -117,6 +122,7 @@ def test_without_all_folders_it_explains_and_fails(script: Script, given: list[s
         (["--steps", "3"], "unknown option --steps"),
         ([*GIVEN, "more"], "unknown option more"),
         (["--work"], "--work needs a folder"),
+        ([*GIVEN, "--talk", "--ship", "mine"], "--talk sees with the weights of the package"),
     ],
 )
 def test_what_it_does_not_know_is_said(script: Script, given: list[str], says: str) -> None:
@@ -139,7 +145,7 @@ def test_stages_run_in_order_and_take_each_others_results(script: Script, here: 
         assert given[stage][start : start + 2] == photos
     for stage in STAGES[:-1]:
         assert given[stage][-2:] == ["--output", f"{work}/{stage}"]
-    assert given["ship"][-2:] == ["--output", "anomalygpt/weights/embedded"]
+    assert given["ship"][-4:] == ["--work", work, "--output", "anomalygpt/weights/embedded"]
     encoder = ["--encoder", f"{work}/{RESULTS['encoder']}"]
     language = ["--language-model", f"{work}/language/language_model"]
     for stage, options in (("evidence", encoder), ("prompts", encoder + language)):
@@ -161,9 +167,59 @@ def test_what_is_finished_is_not_done_again(script: Script, here: Path) -> None:
     assert script(*GIVEN).stages == ["evidence", "ship"]
 
 
-@pytest.mark.parametrize(("stage", "status"), [("ENCODER", "130"), ("EVIDENCE", "2")])
+def test_the_preset_talk_comes_after_the_embedded_model(script: Script, here: Path) -> None:
+    ran = script(*GIVEN, "--talk")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.stages == STAGES + TALK_STAGES
+    work = str(here / "w")
+    talk, evidence, prompts, shipped = (call[3:] for call in ran.calls[len(STAGES) :])
+    assert talk == ["--text", str(here / "x"), "--output", f"{work}/talk"]
+    assert evidence == [
+        "--photos", str(here / "my photos"), str(here / "other/b"),
+        "--encoder", "anomalygpt/weights/embedded/encoder.safetensors",
+        "--output", f"{work}/talk_evidence",
+    ]  # fmt: skip
+    assert prompts == [
+        "--talk", f"{work}/talk", "--evidence", f"{work}/talk_evidence",
+        "--output", f"{work}/talk_prompts",
+    ]  # fmt: skip
+    assert shipped == [
+        "--assistant", f"{work}/talk_prompts/assistant", "--work", work,
+        "--output", "anomalygpt/weights/talk",
+    ]  # fmt: skip
+
+
+def test_finished_stages_of_talk_are_not_done_again(script: Script, here: Path) -> None:
+    for result in ("talk/words.safetensors", "talk_prompts/assistant/config.json"):
+        path = here / "w" / result
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert script(*GIVEN, "--talk").stages == [*STAGES, "evidence", "ship_talk"]
+
+
+def test_a_missing_language_model_is_said_before_anything_runs(script: Script) -> None:
+    ran = script(*GIVEN, "--talk", CHECK_STATUS="1")
+    assert (ran.status, ran.calls) == (2, [])
+    assert script(*GIVEN).status == 0
+
+
+def test_the_stages_take_the_options_they_are_given(
+    script: Script,
+) -> None:
+    """Every command line of the script is one that its stage reads."""
+    ran = script(*GIVEN, "--talk")
+    for _, _, stage, *given in ran.calls:
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f"embedded.{stage}").add_arguments(parser)
+        parser.parse_args(given)
+    assert {call[2] for call in ran.calls} <= set(train_embedded.STAGES)
+
+
+@pytest.mark.parametrize(
+    ("stage", "status"), [("ENCODER", "130"), ("EVIDENCE", "2"), ("TALK", "130")]
+)
 def test_a_stage_that_fails_ends_it(script: Script, stage: str, status: str) -> None:
-    ran = script(*GIVEN, **{f"{stage}_STATUS": status})
+    ran = script(*GIVEN, "--talk", **{f"{stage}_STATUS": status})
     assert ran.status == int(status)
     assert ran.stages[-1] == stage.lower()
 
@@ -202,8 +258,8 @@ def test_help_names_all_stages(
     with pytest.raises(SystemExit) as stopped:
         command("--help")
     assert stopped.value.code == 0
-    said = capsys.readouterr().out
-    assert all(f"  {stage} " in said for stage in STAGES)
+    said = capsys.readouterr().out.split()
+    assert set(train_embedded.STAGES) <= set(said)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -232,6 +288,7 @@ def test_a_missing_folder_is_one_line(
         )  # fmt: skip
     assert status == 2
     assert missing in one_line(capsys)
+    assert not (tmp_path / "out" / RECORD).exists()
 
 
 def test_a_missing_encoder_is_one_line(
@@ -260,3 +317,5 @@ def test_ctrl_c_leaves_no_traceback(
     given = ["--photos", tmp_path, "--teachers", tmp_path, "--output", tmp_path / "out"]
     assert command("encoder", *given) == 130
     assert capsys.readouterr().err == ""
+    record = json.loads((tmp_path / "out" / RECORD).read_text())
+    assert (record["stage"], record["result"], len(record["runs"])) == ("encoder", None, 1)
