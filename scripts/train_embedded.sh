@@ -25,8 +25,8 @@ and with --talk also those of the preset "talk", which sees with the weights jus
 
 Each keeps its state, log, result and record (stage.json) in a folder of its name in --work. Ctrl-C
 saves and stops; the same command goes on from there, and what is finished is not done again. It
-uses a GPU where there is one; on two CPU cores it takes about three hours, with --talk three to
-five more. What the folders must hold is said in docs/model_cards/embedded.md. What was shipped
+uses a GPU where there is one; on two CPU cores it takes about three hours, with --talk some
+hours more. What the folders must hold is said in docs/model_cards/embedded.md. What was shipped
 is compared with its hashes by
 
   python scripts/train_embedded.py verify anomalygpt/weights/embedded

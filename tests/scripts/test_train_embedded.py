@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,70 +32,7 @@ RESULTS = {
 }
 GIVEN = ["--photos", "my photos", "other/b", "--teachers", "t", "--text", "x", "--work", "w"]
 
-STAND_IN = """#!{python}
-import json, os, sys
-
-if sys.argv[1] == "-V":
-    sys.exit(print("Python 3.12"))
-if sys.argv[1] == "-c":
-    sys.exit("check_gguf" in sys.argv[2] and int(os.environ.get("CHECK_STATUS", "0")))
-with open({calls!r}, "a") as file:
-    file.write(json.dumps([os.environ["PYTHONPATH"], *sys.argv[1:]]) + "\\n")
-sys.exit(int(os.environ.get(sys.argv[2].upper() + "_STATUS", "0")))
-"""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What the script said, and the stages it started: PYTHONPATH, script, stage, options."""
-
-    status: int
-    out: str
-    err: str
-    calls: list[list[str]]
-
-    @property
-    def stages(self) -> list[str]:
-        """Names of the stages in order."""
-        return [call[2] for call in self.calls]
-
-
-Script = Callable[..., Ran]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    folder = tmp_path / "my work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def script(tmp_path: Path, here: Path, as_installed: Callable[[Path], None]) -> Script:
-    """Runs the script from a folder with a space in its name."""
-    environment = tmp_path / "environment"
-    (environment / "bin").mkdir(parents=True)
-    calls = tmp_path / "calls"
-    stand_in = environment / "bin" / "python"
-    stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
-    stand_in.chmod(0o755)
-    as_installed(environment)
-
-    def run(*arguments: str, **variables: str) -> Ran:
-        calls.write_text("")
-        done = subprocess.run(
-            ["bash", str(SCRIPT), *arguments],
-            cwd=here,
-            env={**os.environ, "VIRTUAL_ENV": str(environment), **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        made = [json.loads(line) for line in calls.read_text().splitlines()]
-        return Ran(done.returncode, done.stdout, done.stderr, made)
-
-    return run
+Script = Callable[..., Any]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
