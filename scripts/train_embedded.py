@@ -1,5 +1,7 @@
 """Stages in which the embedded model is made; `train_embedded.sh` runs them in order.
 
+Each writes down what it was run with, and hashes: `embedded/records.py`.
+
 python scripts/train_embedded.py STAGE --help
 """
 
@@ -10,6 +12,7 @@ import importlib
 import sys
 
 from anomalygpt.errors import AnomalyGPTError
+from embedded.records import RESULTS, recorded
 
 # Each is a module of `embedded` with `add_arguments(parser)` and `run(options) -> exit status`.
 STAGES = {
@@ -17,6 +20,8 @@ STAGES = {
     "evidence": "look at simulated damage with the finished encoder",
     "prompts": "teach the text side and the prompt learner through the frozen language model",
     "ship": "put the finished parts into one small folder",
+    "ship_talk": "put the trained parts of the preset talk into its folder",
+    "verify": "compare the files of a shipped folder with the hashes in its record",
     "language": "teach a small LLaMA to read nine words about a photo, and to talk about it",
     "talk": "teach an installed language model to read nine words, and to answer open questions",
     "talk_prompts": "teach a prompt learner through that language model, and write the preset",
@@ -35,6 +40,8 @@ def main() -> int:
             stage.set_defaults(run=module.run)
     options = parser.parse_args()
     try:
+        if options.stage in RESULTS:
+            return recorded(options.stage, options, options.run)
         return int(options.run(options))
     except AnomalyGPTError as error:
         print(f"error: {error}", file=sys.stderr)

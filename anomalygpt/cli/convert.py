@@ -15,6 +15,8 @@ from anomalygpt.errors import ConfigError
 SUMMARY = "turn the published weight files into one folder"
 
 _PUBLISHED = ("imagebind", "vicuna", "llama", "vicuna_delta", "pandagpt", "anomalygpt")
+# How these are put together.
+_SETTINGS = ("merge_lora", "allow_unknown", "max_shard_size", "lora_alpha", "imagebind_option")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +38,9 @@ def _with_gguf(options: argparse.Namespace) -> int:
     if given := [name for name in _PUBLISHED if getattr(options, name) is not None]:
         option = given[0].replace("_", "-")
         raise ConfigError(f"--gguf takes an assistant with --model, not --{option}; leave one out")
+    if given := [name for name in _SETTINGS if _is_given(getattr(options, name))]:
+        option = given[0].replace("_", "-")
+        raise ConfigError(f"--{option} is about the published files, not --gguf; leave one out")
     dtype = parse_dtype(options.dtype)
     require_vacant(options.output)
     template: TemplateName = options.template or "chat"
@@ -52,12 +57,18 @@ def _with_gguf(options: argparse.Namespace) -> int:
     return OK
 
 
+def _is_given(value: object) -> bool:
+    """Whether an option was typed; a number may be 0."""
+    return value is not None and value is not False and value != []
+
+
 def _size(model: Any) -> str:
     return f"{sum(weight.numel() for weight in model.parameters()):,}"
 
 
 def _published(options: argparse.Namespace) -> int:
     from anomalygpt.checkpoints import ConversionSources, convert
+    from anomalygpt.checkpoints.writer import MAX_SHARD_SIZE
 
     heads = parse_options(options.imagebind_option)
     if not all(isinstance(value, int) for value in heads.values()):
@@ -72,13 +83,14 @@ def _published(options: argparse.Namespace) -> int:
         imagebind_options=heads,  # type: ignore[arg-type]
         lora_alpha=options.lora_alpha,
     )
+    size: int | None = options.max_shard_size
     report = convert(
         sources,
         options.output,
         dtype=options.dtype,
         merge_lora=options.merge_lora,
         allow_unknown=options.allow_unknown,
-        max_shard_size=options.max_shard_size,
+        max_shard_size=MAX_SHARD_SIZE if size is None else size,
     )
     print(report.summary())
     print(f"written: {options.output}; use it with --model {options.output}")
@@ -122,7 +134,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-shard-size",
         type=_byte_count,
-        default=2 * 1024**3,
         metavar="SIZE",
         help="largest file, such as 2GB (default); about twice as much memory is used",
     )

@@ -14,9 +14,17 @@ from anomalygpt.doctor.known_answers import KNOWN_ANSWERS, known_answers
 from anomalygpt.errors import OutputError
 from anomalygpt.pretrained import LANGUAGE_MODEL
 from embedded.photos import split_photos
+from embedded.records import Sources, write_made_by
 
 # Everything that the package ships.
 MOST_MEGABYTES = 48
+SOURCES: Sources = {
+    "encoder": {},
+    "language": {},
+    "evidence": {"encoder": "encoder"},
+    "prompts": {"encoder": "encoder", "language_model": "language", "evidence": "evidence"},
+    "ship": {"assistant": "prompts", "language_model": "language"},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language-model", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("--examples", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--work", type=Path, required=True, metavar="FOLDER", help="of the stages' folders"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
 
 
@@ -43,18 +54,36 @@ def run(options: argparse.Namespace) -> int:
     again.name = "embedded"
     answers = known_answers(again, options.examples)
     (new / KNOWN_ANSWERS).write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
-    megabytes = sum(f.stat().st_size for f in new.rglob("*") if f.is_file()) / 1e6
+    write_made_by(new, options, SOURCES)
+    megabytes = take_place(new, options.output, MOST_MEGABYTES)
     print(f"{megabytes:.1f} MB, loaded in {seconds:.2f} s")
-    if megabytes > MOST_MEGABYTES:
-        shutil.rmtree(new)
-        raise OutputError(
-            f"the assistant has {megabytes:.1f} MB, {MOST_MEGABYTES} may be shipped; "
-            f"{options.output} is as it was"
-        )
-    shutil.rmtree(options.output, ignore_errors=True)
-    new.rename(options.output)
     print(f"written: {options.output}")
     return 0
+
+
+def take_place(new: Path, output: Path, most: float) -> float:
+    """Put a new folder where an older one may be.
+
+    Args:
+        new: is removed where it is too large.
+        output: its name from now on.
+        most: megabytes that it may have.
+
+    Returns:
+        Its megabytes.
+
+    Raises:
+        OutputError: it is too large; the older one stays.
+    """
+    megabytes = sum(f.stat().st_size for f in new.rglob("*") if f.is_file()) / 1e6
+    if megabytes > most:
+        shutil.rmtree(new)
+        raise OutputError(
+            f"the assistant has {megabytes:.1f} MB, {most} may be shipped; {output} is as it was"
+        )
+    shutil.rmtree(output, ignore_errors=True)
+    new.rename(output)
+    return megabytes
 
 
 def _halve(assistant: AnomalyGPT) -> None:

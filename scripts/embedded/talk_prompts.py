@@ -33,8 +33,6 @@ from prompt_learner import PromptLearner, PromptLearnerConfig
 
 # Whose encoder and decoder the preset has.
 EYES = "embedded"
-# Everything that the package ships for the preset.
-MOST_MEGABYTES = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,9 +76,8 @@ def run(options: argparse.Namespace) -> int:
     check(held, options)
     folder = options.output / "assistant"
     if not folder.exists():
-        megabytes = write_talk(assistant, base, folder)
-        print(f"{megabytes:.1f} MB, of {MOST_MEGABYTES} that may be shipped")
-    print(f"written: {folder}; it becomes the preset as anomalygpt/weights/talk")
+        print(f"{write_talk(assistant, base, folder):.1f} MB")
+    print(f"written: {folder}; the stage ship_talk makes the preset of it")
     return 0
 
 

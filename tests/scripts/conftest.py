@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,18 @@ from anomalygpt.language.language_model import LanguageModel
 from decoder import DecoderConfig, ImageDecoder
 from peers.readings import open_photo
 from prompt_learner import PromptLearner, PromptLearnerConfig
+
+STAND_IN = """#!{python}
+import json, os, sys
+
+if sys.argv[1] == "-V":
+    sys.exit(print("Python 3.12"))
+if sys.argv[1] == "-c":
+    sys.exit("check_gguf" in sys.argv[2] and int(os.environ.get("CHECK_STATUS", "0")))
+with open({calls!r}, "a") as file:
+    file.write(json.dumps([os.environ["PYTHONPATH"], *sys.argv[1:]]) + "\\n")
+sys.exit(int(os.environ.get(sys.argv[2].upper() + "_STATUS", "0")))
+"""
 
 ENCODER = "test_resnet"  # timm's own network for tests, 0.5 M
 SIDE = 64
@@ -153,3 +169,57 @@ def as_installed() -> Callable[[Path], None]:
         (environment / ".anomalygpt-test").write_text(stamp)
 
     return mark
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What `train_embedded.sh` said, and the stages it started: PYTHONPATH, script, stage, options.
+
+    Attributes: status, out and err of the script; calls of the stand-in for `python`.
+    """
+
+    status: int
+    out: str
+    err: str
+    calls: list[list[str]]
+
+    @property
+    def stages(self) -> list[str]:
+        """Names of the stages in order."""
+        return [call[2] for call in self.calls]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    folder = tmp_path / "my work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def script(tmp_path: Path, here: Path, as_installed: Callable[[Path], None]) -> Callable[..., Ran]:
+    """Runs `train_embedded.sh` from a folder with a space in its name; no stage is run."""
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    calls = tmp_path / "calls"
+    stand_in = environment / "bin" / "python"
+    stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
+    stand_in.chmod(0o755)
+    as_installed(environment)
+    path = Path(__file__).parents[2] / "scripts" / "train_embedded.sh"
+
+    def run(*arguments: str, **variables: str) -> Ran:
+        calls.write_text("")
+        done = subprocess.run(
+            ["bash", str(path), *arguments],
+            cwd=here,
+            env={**os.environ, "VIRTUAL_ENV": str(environment), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        made = [json.loads(line) for line in calls.read_text().splitlines()]
+        return Ran(done.returncode, done.stdout, done.stderr, made)
+
+    return run

@@ -5,23 +5,26 @@ The shell script runs with a stand-in for `python` that writes down how it was c
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 import train_embedded
+from embedded.records import RECORD
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "train_embedded.sh"
 STAGES = ["encoder", "language", "evidence", "prompts", "ship"]
+TALK_STAGES = ["talk", "evidence", "talk_prompts", "ship_talk"]
 RESULTS = {
     "encoder": "encoder/encoder.safetensors",
     "language": "language/language_model/model.safetensors",
@@ -29,70 +32,7 @@ RESULTS = {
 }
 GIVEN = ["--photos", "my photos", "other/b", "--teachers", "t", "--text", "x", "--work", "w"]
 
-STAND_IN = """#!{python}
-import json, os, sys
-
-if sys.argv[1] == "-V":
-    sys.exit(print("Python 3.12"))
-if sys.argv[1] == "-c":
-    sys.exit(0)
-with open({calls!r}, "a") as file:
-    file.write(json.dumps([os.environ["PYTHONPATH"], *sys.argv[1:]]) + "\\n")
-sys.exit(int(os.environ.get(sys.argv[2].upper() + "_STATUS", "0")))
-"""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What the script said, and the stages it started: PYTHONPATH, script, stage, options."""
-
-    status: int
-    out: str
-    err: str
-    calls: list[list[str]]
-
-    @property
-    def stages(self) -> list[str]:
-        """Names of the stages in order."""
-        return [call[2] for call in self.calls]
-
-
-Script = Callable[..., Ran]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    folder = tmp_path / "my work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def script(tmp_path: Path, here: Path, as_installed: Callable[[Path], None]) -> Script:
-    """Runs the script from a folder with a space in its name."""
-    environment = tmp_path / "environment"
-    (environment / "bin").mkdir(parents=True)
-    calls = tmp_path / "calls"
-    stand_in = environment / "bin" / "python"
-    stand_in.write_text(STAND_IN.format(python=sys.executable, calls=str(calls)))
-    stand_in.chmod(0o755)
-    as_installed(environment)
-
-    def run(*arguments: str, **variables: str) -> Ran:
-        calls.write_text("")
-        done = subprocess.run(
-            ["bash", str(SCRIPT), *arguments],
-            cwd=here,
-            env={**os.environ, "VIRTUAL_ENV": str(environment), **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        made = [json.loads(line) for line in calls.read_text().splitlines()]
-        return Ran(done.returncode, done.stdout, done.stderr, made)
-
-    return run
+Script = Callable[..., Any]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -100,7 +40,8 @@ def test_it_explains_itself(script: Script, option: str) -> None:
     ran = script(*GIVEN[:3], option)
     assert (ran.status, ran.err, ran.calls) == (0, "", [])
     explained = [line.split()[0] for line in ran.out.splitlines() if line.startswith("  ")]
-    assert [name for name in explained if name in STAGES] == STAGES
+    talk = ["talk", "talk_evidence", "talk_prompts", "ship_talk"]
+    assert [name for name in explained if name in STAGES + talk] == STAGES + talk
     assert max(map(len, ran.out.splitlines())) <= 100
 
 
@@ -117,6 +58,7 @@ def test_without_all_folders_it_explains_and_fails(script: Script, given: list[s
         (["--steps", "3"], "unknown option --steps"),
         ([*GIVEN, "more"], "unknown option more"),
         (["--work"], "--work needs a folder"),
+        ([*GIVEN, "--talk", "--ship", "mine"], "--talk sees with the weights of the package"),
     ],
 )
 def test_what_it_does_not_know_is_said(script: Script, given: list[str], says: str) -> None:
@@ -139,7 +81,7 @@ def test_stages_run_in_order_and_take_each_others_results(script: Script, here: 
         assert given[stage][start : start + 2] == photos
     for stage in STAGES[:-1]:
         assert given[stage][-2:] == ["--output", f"{work}/{stage}"]
-    assert given["ship"][-2:] == ["--output", "anomalygpt/weights/embedded"]
+    assert given["ship"][-4:] == ["--work", work, "--output", "anomalygpt/weights/embedded"]
     encoder = ["--encoder", f"{work}/{RESULTS['encoder']}"]
     language = ["--language-model", f"{work}/language/language_model"]
     for stage, options in (("evidence", encoder), ("prompts", encoder + language)):
@@ -161,9 +103,59 @@ def test_what_is_finished_is_not_done_again(script: Script, here: Path) -> None:
     assert script(*GIVEN).stages == ["evidence", "ship"]
 
 
-@pytest.mark.parametrize(("stage", "status"), [("ENCODER", "130"), ("EVIDENCE", "2")])
+def test_the_preset_talk_comes_after_the_embedded_model(script: Script, here: Path) -> None:
+    ran = script(*GIVEN, "--talk")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.stages == STAGES + TALK_STAGES
+    work = str(here / "w")
+    talk, evidence, prompts, shipped = (call[3:] for call in ran.calls[len(STAGES) :])
+    assert talk == ["--text", str(here / "x"), "--output", f"{work}/talk"]
+    assert evidence == [
+        "--photos", str(here / "my photos"), str(here / "other/b"),
+        "--encoder", "anomalygpt/weights/embedded/encoder.safetensors",
+        "--output", f"{work}/talk_evidence",
+    ]  # fmt: skip
+    assert prompts == [
+        "--talk", f"{work}/talk", "--evidence", f"{work}/talk_evidence",
+        "--output", f"{work}/talk_prompts",
+    ]  # fmt: skip
+    assert shipped == [
+        "--assistant", f"{work}/talk_prompts/assistant", "--work", work,
+        "--output", "anomalygpt/weights/talk",
+    ]  # fmt: skip
+
+
+def test_finished_stages_of_talk_are_not_done_again(script: Script, here: Path) -> None:
+    for result in ("talk/words.safetensors", "talk_prompts/assistant/config.json"):
+        path = here / "w" / result
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert script(*GIVEN, "--talk").stages == [*STAGES, "evidence", "ship_talk"]
+
+
+def test_a_missing_language_model_is_said_before_anything_runs(script: Script) -> None:
+    ran = script(*GIVEN, "--talk", CHECK_STATUS="1")
+    assert (ran.status, ran.calls) == (2, [])
+    assert script(*GIVEN).status == 0
+
+
+def test_the_stages_take_the_options_they_are_given(
+    script: Script,
+) -> None:
+    """Every command line of the script is one that its stage reads."""
+    ran = script(*GIVEN, "--talk")
+    for _, _, stage, *given in ran.calls:
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f"embedded.{stage}").add_arguments(parser)
+        parser.parse_args(given)
+    assert {call[2] for call in ran.calls} <= set(train_embedded.STAGES)
+
+
+@pytest.mark.parametrize(
+    ("stage", "status"), [("ENCODER", "130"), ("EVIDENCE", "2"), ("TALK", "130")]
+)
 def test_a_stage_that_fails_ends_it(script: Script, stage: str, status: str) -> None:
-    ran = script(*GIVEN, **{f"{stage}_STATUS": status})
+    ran = script(*GIVEN, "--talk", **{f"{stage}_STATUS": status})
     assert ran.status == int(status)
     assert ran.stages[-1] == stage.lower()
 
@@ -202,8 +194,8 @@ def test_help_names_all_stages(
     with pytest.raises(SystemExit) as stopped:
         command("--help")
     assert stopped.value.code == 0
-    said = capsys.readouterr().out
-    assert all(f"  {stage} " in said for stage in STAGES)
+    said = capsys.readouterr().out.split()
+    assert set(train_embedded.STAGES) <= set(said)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -232,6 +224,7 @@ def test_a_missing_folder_is_one_line(
         )  # fmt: skip
     assert status == 2
     assert missing in one_line(capsys)
+    assert not (tmp_path / "out" / RECORD).exists()
 
 
 def test_a_missing_encoder_is_one_line(
@@ -260,3 +253,5 @@ def test_ctrl_c_leaves_no_traceback(
     given = ["--photos", tmp_path, "--teachers", tmp_path, "--output", tmp_path / "out"]
     assert command("encoder", *given) == 130
     assert capsys.readouterr().err == ""
+    record = json.loads((tmp_path / "out" / RECORD).read_text())
+    assert (record["stage"], record["result"], len(record["runs"])) == ("encoder", None, 1)

@@ -1,11 +1,12 @@
-"""Evidence, prompts and ship: tiny runs on an untrained encoder and a random language model."""
+"""Evidence and prompts: tiny runs on an untrained encoder and a random language model."""
 
 from __future__ import annotations
 
+import argparse
 import csv
-import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,20 +15,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import load_file
 
-from anomalygpt import AnomalyGPT
-from anomalygpt.doctor.known_answers import KNOWN_ANSWERS, known_answers
-from anomalygpt.errors import DataError, OutputError
-from anomalygpt.files import hash_file
-from anomalygpt.pretrained import load_training_photos
+from anomalygpt import AnomalyGPT, AnomalyGPTConfig
+from anomalygpt.errors import DataError
+from anomalygpt.presets import PRESETS
 from decoder import image_score
-from embedded import evidence, lessons, prompts, ship
+from embedded import encoder, evidence, lessons, prompts
 from embedded.lessons import Evidence, load_evidence
 from embedded.notation import CLEAN, EXTRA_ROWS, REACHED, base_row, cell_row, image_row
 from embedded.pairs import Part
-from embedded.photos import split_photos
 from embedded.prompts import Lessons, starting_assistant
 
 pytestmark = pytest.mark.usefixtures("one_thread", "small_input")
@@ -290,6 +287,23 @@ def test_a_run_leaves_an_assistant_that_answers(taught: Path, photos: Path) -> N
     assert [line.split(",")[0] for line in checks] == ["maps", "lessons", "simulated", "none"]
 
 
+def test_what_is_chosen_is_as_in_the_shipped_model(taught: Path) -> None:
+    """No setting was written into the shipped file by hand that the stages would not write."""
+    written, shipped = (
+        AnomalyGPTConfig.load(folder) for folder in (taught / "assistant", PRESETS["embedded"])
+    )
+    # The tests' encoder is narrower; the stage's own default is what was shipped.
+    parser = argparse.ArgumentParser()
+    encoder.add_arguments(parser)
+    widths = (parser.get_default("width"),) * len(written.decoder.stage_widths)
+    assert replace(written.decoder, stage_widths=widths) == shipped.decoder
+    assert shipped.decoder.usual_score is not None
+    assert written.language_model == shipped.language_model
+    assert written.prompt_learner is not None
+    assert shipped.prompt_learner is not None
+    assert written.prompt_learner.channels == shipped.prompt_learner.channels
+
+
 def test_only_the_parts_between_are_trained(
     taught: Path, fresh: AnomalyGPT, encoder_file: Path, language_folder: Path
 ) -> None:
@@ -347,99 +361,3 @@ def test_training_with_other_lessons_does_not_go_on(
     torch.save({**state, "lessons": lessons.KIND - 1}, tmp_path / "words.pt")
     with pytest.raises(DataError, match=r"words\.pt was taught with lessons of another kind"):
         teach(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def examples(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("examples")
-    (folder / "plate").mkdir()
-    for name, photo in zip(("good_1", "good_2", "bent"), sorted(photos.iterdir()), strict=False):
-        with Image.open(photo) as picture:
-            picture.save(folder / "plate" / f"{name}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def send(taught: Path, language_folder: Path, photos: Path, examples: Path, run_stage: Run) -> Run:
-    """The ship stage."""
-
-    def run(output: Path) -> int:
-        return run_stage(
-            ship, assistant=taught / "assistant", language_model=language_folder, photos=photos,
-            examples=examples, output=output,
-        )  # fmt: skip
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def shipped(send: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("weights") / "embedded"
-    output.mkdir()
-    (output / "old").write_text("replaced")
-    assert send(output) == 0
-    return output
-
-
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-
-
-def test_what_is_shipped_is_half_as_large_and_says_the_same(
-    shipped: Path, taught: Path, photos: Path, language_folder: Path
-) -> None:
-    assert size_of(shipped) < 0.55 * size_of(taught / "assistant")
-    names = {path.name for path in (shipped / "language_model").iterdir()}
-    assert "tokenizer.model" in names
-    assert "tokenizer.json" not in names
-    whole, half = (
-        AnomalyGPT.from_pretrained(path, device="cpu") for path in (taught / "assistant", shipped)
-    )
-    text = "Is there any anomaly in the image?"
-    assert whole.language_model is not None
-    assert half.language_model is not None
-    assert whole.language_model.encode(text) == half.language_model.encode(text)
-    photo, reference = sorted(photos.iterdir())[:2]
-    one, other = (assistant.inspect(photo, [reference]) for assistant in (whole, half))
-    assert np.abs(one.anomaly_map - other.anomaly_map).max() < 0.02
-    assert one.anomaly_probability == pytest.approx(other.anomaly_probability, abs=0.1)
-
-
-def test_it_says_which_photos_it_knows(shipped: Path, photos: Path) -> None:
-    split = split_photos([photos])
-    assert load_training_photos(shipped) == split.hashes
-    assert not split.hashes & {hash_file(path) for path in split.held_out}
-
-
-def test_it_says_what_it_answered_about_each_example(shipped: Path, examples: Path) -> None:
-    answers = json.loads((shipped / KNOWN_ANSWERS).read_text(encoding="utf-8"))
-    assert [answer["image"] for answer in answers] == [
-        "plate/bent.png", "plate/good_1.png", "plate/good_2.png",
-    ]  # fmt: skip
-    for answer in answers:
-        assert len(answer["references"]) == 1
-        assert answer["image"] not in answer["references"]
-        files = [answer["image"], *answer["references"]]
-        assert answer["sha256"] == [hash_file(examples / file) for file in files]
-        assert answer["is_anomalous"] == (answer["anomaly_probability"] > 0.5)
-
-    again = AnomalyGPT.from_pretrained(shipped, device="cpu")
-    assert known_answers(again, examples) == answers
-
-
-def test_a_new_folder_takes_the_place_of_the_old_one(shipped: Path) -> None:
-    assert not (shipped / "old").exists()
-    assert [path.name for path in shipped.parent.iterdir()] == [shipped.name]
-
-
-def test_what_is_too_large_does_not_replace_the_old_folder(
-    send: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    output = tmp_path / "embedded"
-    output.mkdir()
-    (output / "old").write_text("here")
-    monkeypatch.setattr(ship, "MOST_MEGABYTES", 1)
-    with pytest.raises(OutputError, match="1 may be shipped"):
-        send(output)
-    assert (output / "old").read_text() == "here"
-    assert [path.name for path in tmp_path.iterdir()] == ["embedded"]
