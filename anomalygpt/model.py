@@ -48,8 +48,7 @@ class AnomalyGPT(nn.Module):
         config: what the parts were built from.
         name: what the assistant is called in results.
         training_photos: SHA-256 of the photos it was trained on or chosen by, where that is known.
-        photos: encodes photos.
-        library: reads references, and keeps encoded files between runs.
+        photos, library: encode photos; read references, and keep encoded files between runs.
     """
 
     def __init__(

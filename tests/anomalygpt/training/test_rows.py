@@ -22,7 +22,6 @@ from anomalygpt.training.rows import (
     InspectionRows,
     InstructionRows,
     Row,
-    model_pixels,
     shrink_mask,
     side_of_step,
     vary_light,
@@ -445,21 +444,3 @@ def test_without_good_photos_both_rows_show_the_defect(training_arguments, make_
         assert row.mask.any()
         assert row.turns[0][1].startswith("Yes")
         assert row.references == ()
-
-
-def test_large_photos_come_along_to_be_looked_at_closely(
-    training_arguments, make_discs_in, tmp_path
-):
-    """Only where references need it, as the inspection does; pixels are those of the same photo."""
-    data = make_discs_in(tmp_path / "data", good=3, size=(120, 150))
-    for detail, expected in (("auto", (112, 140)), (3, (160, 200)), ("whole", None)):
-        rows = rows_of(training_arguments(data=str(data), validation_share=0, detail=detail))
-        for number in range(4):
-            assert rows.row(number, with_references=False).photo is None
-            row = rows.row(number, with_references=True)
-            if expected is None:
-                assert row.photo is None
-                continue
-            assert row.photo.shape == (*expected, 3)
-            pixels = model_pixels(Image.fromarray(row.photo), ENCODER)
-            assert torch.equal(pixels, row.pixels)
