@@ -231,10 +231,10 @@ class MemoryBank:
                 self._searched = tuple(part.to(queries[0].device) for part in join(references))
             searched = self._searched
             weight = self._whole().place_weight(grid)
-        found = anywhere(queries, searched)
         if grid is None or not weight or queries[0].shape[1] != grid[0] * grid[1]:
-            return found
-        return torch.lerp(found, in_place(queries, references, grid), weight)
+            return anywhere(queries, searched)
+        placed = in_place(queries, references, grid)
+        return placed if weight == 1.0 else torch.lerp(anywhere(queries, searched), placed, weight)
 
     def left_out(self, grid: Grid | None = None) -> list[Tensor]:
         """`distances` of some references, as they are, each from all others.

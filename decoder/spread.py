@@ -6,6 +6,7 @@ them against all references, so that the time grows with the references and not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,6 +33,9 @@ MINIMUM_SELF_DISTANCE = 1e-3
 # good parts vary, and would cost time with their square.
 LEFT_OUT_BUDGET, COPIES_BUDGET, LEAST_PHOTOS = 32, 64, 4
 
+# Patches of simulated copies that are read; of fine grids, which have more, evenly spread ones.
+MOST_COPY_PATCHES = 16 * 1024
+
 
 class Spread:
     """What a set of references says about good parts; worked out once, on first use.
@@ -47,6 +51,7 @@ class Spread:
         self._scales: dict[Grid | None, Tensor] = {}
         self._weights: dict[Grid, float] = {}
         self._among: dict[Grid | None, list[Tensor]] = {}
+        self._free_copies: dict[int, Tensor] = {}
 
     def place_weight(self, grid: Grid | None) -> float:
         """How much the comparison by place counts, in [0, 1]: how alike the references lie.
@@ -111,21 +116,35 @@ class Spread:
         return self._among[grid]
 
     def _against_copies(self, grid: Grid | None) -> list[Tensor]:
+        copies = self._copies()
+        if not copies:
+            return []
+        step = math.ceil(sum(len(stages[0]) for stages in copies) / MOST_COPY_PATCHES)
         weight = self.place_weight(grid)
-        everything = join(self.references)
         cells = grid[0] * grid[1] if grid else 0
         per_reference = []
-        for stages in self._copies():
-            copies = [stage.unsqueeze(0) for stage in stages]
-            distances = anywhere(copies, everything)
-            if weight and grid and copies[0].shape[1] % cells == 0:
-                photos = [stage.unflatten(1, (-1, cells))[0] for stage in copies]
-                placed = in_place(photos, self.references, grid).flatten(1).unsqueeze(1)
-                distances = torch.lerp(distances, placed, weight)
-            per_reference.append(distances)
-        if not per_reference:
-            return []
+        for number, stages in enumerate(copies):
+            is_whole = cells > 0 and len(stages[0]) % cells == 0
+            share = weight if is_whole else 0.0
+            placed = None
+            if grid and share:
+                photos = [stage.unflatten(0, (-1, cells)) for stage in stages]
+                placed = in_place(photos, self.references, grid).flatten(1)[:, None, ::step]
+            if placed is None:
+                per_reference.append(self._copies_anywhere(number, stages, step))
+            elif share == 1.0:
+                per_reference.append(placed)
+            else:
+                free = self._copies_anywhere(number, stages, step)
+                per_reference.append(torch.lerp(free, placed, share))
         return [_quantiles(per_reference, COPIES_QUANTILE) * COPIES_TO_PARTS]
+
+    def _copies_anywhere(self, number: int, stages: Sequence[Tensor], step: int) -> Tensor:
+        """(S, 1, N): every `step`-th patch of some copies against all references, kept."""
+        if number not in self._free_copies:
+            asked = [stage[None, ::step] for stage in stages]
+            self._free_copies[number] = anywhere(asked, join(self.references))
+        return self._free_copies[number]
 
     def _copies(self) -> list[tuple[Tensor, ...]]:
         """(M, C) per stage, the varied copies that are read: all, or some of some references."""
