@@ -51,6 +51,20 @@ def test_an_inspection_is_that_of_the_assistant_itself(engine: Engine, served: A
     assert shares[-1] < 1
 
 
+@pytest.mark.parametrize("detail", ["auto", "whole", 3])
+def test_large_photos_are_looked_at_as_closely_as_the_server_says(
+    served: AnomalyGPT, detail: int | str
+) -> None:
+    large, good = (photo(seed).resize((150, 120)) for seed in (0, 1))
+    engine = Engine(ServerSettings(detail=detail), lambda _: served)
+    try:
+        _, chat = inspected(engine, Request(large, "a.png", (good,)))
+    finally:
+        engine.close()
+    alone = served.inspect(large, served.remember([good], detail=detail))
+    assert chat.inspection.small_map == pytest.approx(alone.small_map, abs=1e-5)
+
+
 def test_a_bank_is_made_once_for_the_same_references(
     engine: Engine, served: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
