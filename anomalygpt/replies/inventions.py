@@ -1,0 +1,137 @@
+"""What a language model's words say of a photo that its result does not say.
+
+Milder than `support`: what holds for any part may be said in any words. Of this one nothing may
+be said but what is known: no place, number or size that the result has not, no kind of damage as
+seen that nobody named, and nothing against the verdict.
+"""
+
+from __future__ import annotations
+
+import re
+
+from anomalygpt.replies.kinds import claimed_kinds, kinds_in
+from anomalygpt.replies.known import Known, places_named
+from anomalygpt.replies.measures import boxes_named, wrong_measures
+from anomalygpt.replies.support import CLAUSES, LOCAL_FINE, NOT_GOOD, REST, THING
+from anomalygpt.replies.words import plain
+
+__all__ = ["Known", "inventions"]
+
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_UNKNOWN = re.compile(
+    r"\b(?:can|could|do|does|did) not (?:\w+ )?(?:tell|say|know|show|see)\b"
+    r"|\bwhether\b|\bif\b"
+)
+# Neither calls a place fine: what it is compared with, and what it is to become.
+_NOT_OF_THIS = re.compile(
+    r"\bgood (?:parts?|ones?|pieces?|light|photos?)\b|\bclean\b(?=.*\bphoto\b)"
+)
+_NOTHING = re.compile(
+    r"\b(?:no|not|any|nothing|never|without|neither)\b(?: \w+){0,4}?"
+    rf" (?:{THING}|wrong|unusual|damaged|affected|marked|region|box|scratch\w*|cracks?|dents?"
+    r"|stains?|holes?|burrs?|chips?|bubbles?)\b|\bmarked nothing\b|\bnothing\b"
+)
+_REACHES = re.compile(r"\b(?:reach\w*|extend\w*|spread\w*|into|affected)\b")
+_APART = re.compile(r"\b(?:apart from|besides|else|other|further|more)\b")
+_FINE = re.compile(
+    r"\b(?:part|photo|image|it|everything|all|object|item|piece) (?:is|are|looks?|seems?|appears?)"
+    r" (?:(?!not\b)\w+ )?(?:fine|good|ok|undamaged|in order|normal|intact|flawless|perfect"
+    r"|acceptable|faultless|conforming)\b"
+    r"|\bnothing (?:that |really |at all )?(?:stands|stood) out\b|\bnothing is wrong\b"
+    rf"|\b(?:no|not an?|without|not any|free of) (?:\w+ )?{THING}\b"
+    r"|\b(?:can|may) (?:still )?(?:be (?:used|accepted|shipped|released|sold|passed|delivered)"
+    r"|pass|go on)\b|\byou (?:can|may) (?:\w+ )?(?:accept|use|ship|release|sell) (?:it|the|this)\b"
+    r"|\bsafe to use\b|\bno action (?:is )?(?:needed|required|necessary)\b"
+)
+_DAMAGED = re.compile(
+    r"\bstands? out at (?!all)|\bdiffers? at\b|\bdamage at\b"
+    r"|\b(?:is|are|looks?|seems?) (?:(?!not\b)\w+ )?(?:damaged|defective|broken|faulty)\b"
+    rf"|\bthere (?:is|are) (?:(?!no\b|not\b|nothing\b)\w+ ){{0,2}}?{THING}\b"
+    r"|\bi (?:see|found|find|detected|marked) (?:(?!no\b|not\b|nothing\b|any\b)\w+ ){0,2}?"
+    rf"{THING}"
+    r"|\b(?:would|should|must) (?:reject|scrap)\b|^(?:reject|scrap) "
+)
+_HEDGE = re.compile(
+    r"\b(?:whether|if|until|unless|before|could|might|suppose|when|nothing|no)\b"
+    r"|\bnot (?:\w+ )?(?:say|tell|know|mean|claim|promise)\b|\bwould(?! (?:reject|scrap))\b"
+)
+_LOCATED = re.compile(
+    r"\b(?:stands? out|differs?|lies?|located|damaged?|defect|anomaly|visible|seen)"
+    r"(?: (?:is|are|lies?|sits?|found))? (?:on|at|in|near|along|around) the (\w+(?: \w+)?)"
+)
+_NO_PLACE = re.compile(
+    r"\b(?:photo|image|picture|part|surface|same|map|table|list|result|places?|regions?|box(?:es)?"
+    r"|areas?|rest|whole|piece|item|object|good|comparison|material|very|upper|lower|middle|center"
+    r"|centre|left|right|top|bottom|spots?|marked)\b"
+)
+
+
+def inventions(text: str, known: Known) -> list[str]:
+    """What sentences say of the photo that is not known, in their words; [] for none.
+
+    Args:
+        text: the language model's.
+        known: the result and what was said before.
+    """
+    found: list[str] = []
+    for sentence in _SENTENCES.split(text):
+        if plain(sentence):
+            found += _of_sentence(sentence, known)
+    return found
+
+
+def _of_sentence(sentence: str, known: Known) -> list[str]:
+    found: list[str] = []
+    clauses = [clause for clause in CLAUSES.split(sentence) if plain(clause)]
+    for clause in clauses:
+        found += sorted(_wrong_places(clause, known))
+    for clause in clauses:
+        found += wrong_measures(clause, known)
+    found += claimed_kinds(sentence, known)
+    for clause in clauses:
+        found += _against(clause, known)
+    if re.match(r"\W*yes\b", sentence, re.IGNORECASE):
+        found += _affirmed(known)
+    return found
+
+
+def _wrong_places(clause: str, known: Known) -> set[str]:
+    """Places where the result has nothing, and places called fine where it has something."""
+    clause = known.without_names(clause)
+    places, words = places_named(clause), plain(clause)
+    if not places:
+        located = [] if _UNKNOWN.search(words) else _LOCATED.findall(words)
+        return {each for each in located if not _NO_PLACE.search(each)}
+    told = _NOT_OF_THIS.sub(" ", _UNKNOWN.sub(" ", words))
+    denies = _NOTHING.search(told) or LOCAL_FINE.search(told)
+    if denies and not NOT_GOOD.search(told):
+        if _APART.search(told):
+            return places - {*known.facts.places}
+        return places & {*known.facts.cells}
+    meant = [each for _, each in known.meant(boxes_named(clause))]
+    there = {each.place for each in meant}
+    if _REACHES.search(words):
+        there |= {cell for each in meant for cell in each.cells}
+    return places - there
+
+
+def _against(clause: str, known: Known) -> list[str]:
+    """What a clause says against the verdict."""
+    words = plain(clause)
+    if known.inspection.is_anomalous:
+        pattern = _FINE
+        if REST.search(words) or _APART.search(words) or places_named(clause):
+            return []
+    else:
+        pattern = _DAMAGED
+    return [
+        match[0].strip()
+        for match in pattern.finditer(words)
+        if not _HEDGE.search(words[: match.start()])
+    ]
+
+
+def _affirmed(known: Known) -> list[str]:
+    """What "yes" takes over from the question and the result does not say."""
+    places = places_named(known.asked) - {*known.facts.cells}
+    return [*sorted(places), *wrong_measures(known.asked, known), *kinds_in(known.asked)]
