@@ -17,6 +17,8 @@ from anomalygpt.replies.words import plain
 
 __all__ = ["Known", "inventions"]
 
+# The number of a line in a list counts nothing.
+_MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+", re.MULTILINE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _UNKNOWN = re.compile(
     r"\b(?:can|could|do|does|did) not (?:\w+ )?(?:tell|say|know|show|see)\b"
@@ -24,7 +26,8 @@ _UNKNOWN = re.compile(
 )
 # Neither calls a place fine: what it is compared with, and what it is to become.
 _NOT_OF_THIS = re.compile(
-    r"\bgood (?:parts?|ones?|pieces?|light|photos?)\b|\bclean\b(?=.*\bphoto\b)"
+    r"\bgood (?:parts?|ones?|pieces?|light|photos?)\b"
+    r"|\bclean(?= (?:the|it|this|that)\b|.*\bphoto\b)"
 )
 _NOTHING = re.compile(
     r"\b(?:no|not|any|nothing|never|without|neither)\b(?: \w+){0,4}?"
@@ -42,6 +45,7 @@ _FINE = re.compile(
     r"|\b(?:can|may) (?:still )?(?:be (?:used|accepted|shipped|released|sold|passed|delivered)"
     r"|pass|go on)\b|\byou (?:can|may) (?:\w+ )?(?:accept|use|ship|release|sell) (?:it|the|this)\b"
     r"|\bsafe to use\b|\bno action (?:is )?(?:needed|required|necessary)\b"
+    r"|\b(?:part|it) passes\b"
 )
 _DAMAGED = re.compile(
     r"\bstands? out at (?!all)|\bdiffers? at\b|\bdamage at\b"
@@ -49,6 +53,9 @@ _DAMAGED = re.compile(
     rf"|\bthere (?:is|are) (?:(?!no\b|not\b|nothing\b)\w+ ){{0,2}}?{THING}\b"
     r"|\bi (?:see|found|find|detected|marked) (?:(?!no\b|not\b|nothing\b|any\b)\w+ ){0,2}?"
     rf"{THING}"
+    rf"|\b(?:has|have|shows?|contains?) (?:(?!no\b|not\b|nothing\b|any\b)\w+ ){{0,2}}?{THING}\b"
+    r"|\b(?:part|it|photo|everything|something) (?:is|looks|seems) not (?:fine|ok|good|in order)\b"
+    r"|\bsomething (?:is|looks|seems) (?:wrong|odd|unusual|off)\b"
     r"|\b(?:would|should|must) (?:reject|scrap)\b|^(?:reject|scrap) "
 )
 _HEDGE = re.compile(
@@ -74,7 +81,7 @@ def inventions(text: str, known: Known) -> list[str]:
         known: the result and what was said before.
     """
     found: list[str] = []
-    for sentence in _SENTENCES.split(text):
+    for sentence in _SENTENCES.split(_MARKER.sub("", text)):
         if plain(sentence):
             found += _of_sentence(sentence, known)
     return found

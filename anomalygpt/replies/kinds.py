@@ -34,7 +34,11 @@ _LEAD = (
     r"|caused by|because of|marks?|named|called)"
 )
 _CLAIM = re.compile(rf"\b{_LEAD} (?:\w+ ){{0,4}}?(?P<kind>{_KIND})\b")
-_DEFINITE = re.compile(rf"\b(?:the|this|these|those) (?:\w+ )?(?P<kind>{_KIND})\b")
+_DEFINITE = re.compile(
+    rf"\b(?:the|this|these|those|two|three|several|both) (?:\w+ )?(?P<kind>{_KIND})\b"
+    rf"|\b(?P<shown>{_KIND}) (?:is|are|was|were) (?:\w+ )?(?:visible|present|seen|found|there|here"
+    r"|apparent|noticeable|evident|located|detected)\b"
+)
 _IN_STATE = re.compile(
     rf"\b(?:is|are|was|were|looks?|seems?|been|got) (?:\w+ )?(?P<kind>{_STATE})\b(?! tools?)"
 )
@@ -91,10 +95,10 @@ def is_named(kind: str, known: Known) -> bool:
 def _claims(part: str, known: Known) -> list[str]:
     patterns = (_CLAIM, _DEFINITE, _IN_STATE)
     return [
-        match["kind"]
+        match.groupdict().get("shown") or match["kind"]
         for pattern in patterns
         for match in pattern.finditer(part)
-        if not _HEDGE.search(part[: match.start("kind")])
+        if not _HEDGE.search(part[: match.start(match.lastgroup or "kind")])
         # Who asked what a word means is told what "it" is.
         and not (known.is_term_asked and (pattern is not _CLAIM or match["it"]))
     ]

@@ -45,10 +45,9 @@ _PART_OF = re.compile(
     r"\b(?:half|third|quarter|most) of the (?:photo|image|picture|part|surface)\b"
 )
 _PIXELS = re.compile(r"\bpixels?\b|\bpx\b|\(\d+, \d+\)|[×x] ?\d")
-_MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+")
 _SAID_SIZE = re.compile(
     rf"{SIZE.pattern} (?:\w+ )?(?:{THING}|{_PLACES})\b"
-    rf"|\b(?:{THING}|{_PLACES}|it) (?:is|are|looks?|seems?) (?:\w+ )?{SIZE.pattern}"
+    rf"|\b(?:{THING}|{_PLACES}|it|one) (?:is|are|looks?|seems?) (?:\w+ )?{SIZE.pattern}"
 )
 _SAID_SEVERITY = re.compile(
     rf"\b(?:{THING}|{_PLACES}|it|that) (?:is|are|looks?|seems?) (?:\w+ )?{SEVERITY.pattern}"
@@ -64,7 +63,7 @@ def boxes_named(clause: str) -> tuple[int, ...]:
 
 def wrong_measures(clause: str, known: Known) -> list[str]:
     """Numbers, shares and sizes in a clause that are not those of the result."""
-    clause = _MARKER.sub("", known.without_names(clause))
+    clause = known.without_names(clause)
     clause = re.sub(r"\b8D\b", " ", clause)
     found, words = _digits(clause, known), plain(clause)
     found += [
@@ -130,9 +129,11 @@ def _is_told(text: str, clause: str, numbers: tuple[int, ...], known: Known) -> 
         return text == str(len(inspection.references))
     probability = inspection.anomaly_probability
     scores = {f"{region.score:.2f}" for region, _ in known.meant(numbers)}
-    scores |= {f"{value:.2f}" for value in (inspection.level, inspection.anomaly_score)}
-    if probability is not None:
-        scores.add(f"{probability:.2f}")
+    scores.add(f"{inspection.level:.2f}")
+    if not numbers and not known.about:
+        # Of the photo as a whole; a box has its own.
+        scores.add(f"{inspection.anomaly_score:.2f}")
+        scores |= set() if probability is None else {f"{probability:.2f}"}
     if "." in text or "," in text:
         return text in scores
     if _PIXELS.search(clause):
