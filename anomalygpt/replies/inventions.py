@@ -34,6 +34,7 @@ _NOTHING = re.compile(
     rf" (?:{THING}|wrong|unusual|damaged|affected|marked|region|box|scratch\w*|cracks?|dents?"
     r"|stains?|holes?|burrs?|chips?|bubbles?)\b|\bmarked nothing\b|\bnothing\b"
 )
+_BESIDE = re.compile(r",? and (?=(?:box|region) )", re.IGNORECASE)
 _REACHES = re.compile(r"\b(?:reach\w*|extend\w*|spread\w*|into|affected)\b")
 _APART = re.compile(r"\b(?:apart from|besides|else|other|further|more)\b")
 _FINE = re.compile(
@@ -41,16 +42,25 @@ _FINE = re.compile(
     r" (?:(?!not\b)\w+ )?(?:fine|good|ok|undamaged|in order|normal|intact|flawless|perfect"
     r"|acceptable|faultless|conforming)\b"
     r"|\bnothing (?:that |really |at all )?(?:stands|stood) out\b|\bnothing is wrong\b"
-    rf"|\b(?:no|not an?|without|not any|free of) (?:\w+ )?{THING}\b"
+    r"|\bnot (?:have|show|contain|see|find|any|an?) (?:(?:any|an?) )?(?:\w+ )?"
+    rf"(?:{THING}|issues?)\b|\b(?:no|without|free of) (?:\w+ )?(?:{THING}|issues?)\b"
+    r"|\b(?:is|are|looks?|seems?) not (?:\w+ )?(?:damaged|defective|broken|faulty|affected)\b"
+    r"|\b(?:it|this|part) is an? (?:good|perfect|flawless) (?:part|one|piece)\b|\bverdict is no\b"
+    r"|\bmeets? (?:all |the |your )*(?:requirements?|specifications?|standards?)\b"
+    r"|\bfeel free to (?:use|ship|accept|sell|release)\b"
     r"|\b(?:can|may) (?:still )?(?:be (?:used|accepted|shipped|released|sold|passed|delivered)"
     r"|pass|go on)\b|\byou (?:can|may) (?:\w+ )?(?:accept|use|ship|release|sell) (?:it|the|this)\b"
     r"|\bsafe to use\b|\bno action (?:is )?(?:needed|required|necessary)\b"
     r"|\b(?:part|it) passes\b"
 )
 _DAMAGED = re.compile(
-    r"\bstands? out at (?!all)|\bdiffers? at\b|\bdamage at\b"
+    r"\bstands? out at (?!all)|\bdiffers? at\b|\bdamage at\b|\bverdict is yes\b"
+    r"|\b(?:the|this) (?:photo|part) differs\b|\b(?:it|this|part) (?:fails|is (?:\w+ )?bad)$"
+    r"|\b(?:it|this|part) (?:(?:must|should) be (?:rejected|scrapped|reworked|repaired)"
+    r"|needs (?:\w+ )?(?:rework|repair))\b"
     r"|\b(?:is|are|looks?|seems?) (?:(?!not\b)\w+ )?(?:damaged|defective|broken|faulty)\b"
-    rf"|\bthere (?:is|are) (?:(?!no\b|not\b|nothing\b)\w+ ){{0,2}}?{THING}\b"
+    r"|\bthere (?:is|are|was|were|seems? to be|appears? to be) "
+    rf"(?:(?!no\b|not\b|nothing\b)\w+ ){{0,2}}?{THING}\b"
     r"|\bi (?:see|found|find|detected|marked) (?:(?!no\b|not\b|nothing\b|any\b)\w+ ){0,2}?"
     rf"{THING}"
     rf"|\b(?:has|have|shows?|contains?) (?:(?!no\b|not\b|nothing\b|any\b)\w+ ){{0,2}}?{THING}\b"
@@ -63,13 +73,24 @@ _HEDGE = re.compile(
     r"|\bnot (?:\w+ )?(?:say|tell|know|mean|claim|promise)\b|\bwould(?! (?:reject|scrap))\b"
 )
 _LOCATED = re.compile(
-    r"\b(?:stands? out|differs?|lies?|located|damaged?|defect|anomaly|visible|seen)"
+    r"\b(?:stands? out|differs?|lies?|located|damaged?|defect|anomaly|visible|seen|regions?|marks?)"
     r"(?: (?:is|are|lies?|sits?|found))? (?:on|at|in|near|along|around) the (\w+(?: \w+)?)"
+    r"|\bthe (\w+) (?:is|are|looks?) (?:\w+ )?(?:damaged|defective|faulty|affected)\b"
 )
 _NO_PLACE = re.compile(
     r"\b(?:photo|image|picture|part|surface|same|map|table|list|result|places?|regions?|box(?:es)?"
     r"|areas?|rest|whole|piece|item|object|good|comparison|material|very|upper|lower|middle|center"
-    r"|centre|left|right|top|bottom|spots?|marked)\b"
+    r"|centre|left|right|top|bottom|spots?|marked|product|unit"
+    r"|one)\b"
+)
+_OFTEN = "(?:often|usually|mostly|typically|sometimes|commonly|frequently|rarely|generally)"
+# Where it came from no photo tells.
+_CAUSED = re.compile(
+    rf"\bthe (?:root |likely )?cause (?:is|was)\b(?! (?:not|un\w+|hard|difficult|{_OFTEN}))"
+    r"|\b(?:it|this|that|damage|defect|anomaly|region) (?:is|was|were|has been) "
+    rf"(?:(?!{_OFTEN}\b)\w+ )?caused by\b"
+    r"|\b(?:it|part|this) was (?:dropped|mishandled|overloaded|overheated)\b"
+    r"|\b(?:operator|supplier|manufacturer) (?:made|sent|damaged|dropped|forgot|used)\b"
 )
 
 
@@ -89,7 +110,7 @@ def inventions(text: str, known: Known) -> list[str]:
 
 def _of_sentence(sentence: str, known: Known) -> list[str]:
     found: list[str] = []
-    clauses = [clause for clause in CLAUSES.split(sentence) if plain(clause)]
+    clauses = _clauses(sentence)
     for clause in clauses:
         found += sorted(_wrong_places(clause, known))
     for clause in clauses:
@@ -97,9 +118,19 @@ def _of_sentence(sentence: str, known: Known) -> list[str]:
     found += claimed_kinds(sentence, known)
     for clause in clauses:
         found += _against(clause, known)
+        found += _unhedged(_CAUSED, plain(clause))
     if re.match(r"\W*yes\b", sentence, re.IGNORECASE):
         found += _affirmed(known)
     return found
+
+
+def _clauses(sentence: str) -> list[str]:
+    """Parts that stand for themselves: also "box 1 at the left and box 2 at the right"."""
+    found: list[str] = []
+    for clause in CLAUSES.split(sentence):
+        parts = _BESIDE.split(clause)
+        found += parts if all(places_named(part) for part in parts) else [clause]
+    return [each for each in found if plain(each)]
 
 
 def _wrong_places(clause: str, known: Known) -> set[str]:
@@ -107,8 +138,10 @@ def _wrong_places(clause: str, known: Known) -> set[str]:
     clause = known.without_names(clause)
     places, words = places_named(clause), plain(clause)
     if not places:
-        located = [] if _UNKNOWN.search(words) else _LOCATED.findall(words)
-        return {each for each in located if not _NO_PLACE.search(each)}
+        found = [] if _UNKNOWN.search(words) else _LOCATED.findall(words)
+        located = {each for both in found for each in both if each}
+        said = " ".join(known.said)
+        return {each for each in located if not _NO_PLACE.search(each) and each not in said}
     told = _NOT_OF_THIS.sub(" ", _UNKNOWN.sub(" ", words))
     denies = _NOTHING.search(told) or LOCAL_FINE.search(told)
     if denies and not NOT_GOOD.search(told):
@@ -131,6 +164,10 @@ def _against(clause: str, known: Known) -> list[str]:
             return []
     else:
         pattern = _DAMAGED
+    return _unhedged(pattern, words)
+
+
+def _unhedged(pattern: re.Pattern[str], words: str) -> list[str]:
     return [
         match[0].strip()
         for match in pattern.finditer(words)

@@ -17,10 +17,10 @@ _KIND = (
     "|pores?|porosity|splinters?|(?:weld )?spatter|foreign (?:body|bodies|objects?)"
     "|missing (?:\\w+ )?(?:pieces?|parts?|components?)|short circuits?|fingerprints?|grease"
     "|inclusions?|grooves?|notch(?:es)?|abrasions?|chipped edges?|bent (?:pin|part|edge)s?"
-    rf"|(?<=\ba ){_VERBS})"
+    rf"|(?<=\bthe )missing \w+|(?<=\ba ){_VERBS})"
 )
 _STATE = (
-    "(?:scratched|cracked|dented|stained|chipped|bent|torn|corroded|rusty|rusted|deformed|warped"
+    "(?:scratched|cracked|dented|stained|chipped|bent|torn|broken|loose|corroded|rusty|rusted|deformed|warped"
     "|dirty|burnt|burned|discolou?red|worn|missing|contaminated|punctured|misaligned|melted)"
 )
 _LEAD = (
@@ -31,13 +31,18 @@ _LEAD = (
     r"|(?P<it>(?:it|this|that) (?:is|was|looks? like|appears? to be|seems? to be|resembles?))"
     r"|(?:these|they|those|what stands out|(?:region|box) \d+|(?<!a )defect|anomaly|damage)"
     r" (?:is|are|was|looks? like|appears? to be|seems? to be|resembles?)"
-    r"|caused by|because of|marks?|named|called)"
+    r"|caused by|because of|marks?|named|called|likely|probably|presumably"
+    r"|obviously|apparently)"
 )
 _CLAIM = re.compile(rf"\b{_LEAD} (?:\w+ ){{0,4}}?(?P<kind>{_KIND})\b")
 _DEFINITE = re.compile(
     rf"\b(?:the|this|these|those|two|three|several|both) (?:\w+ )?(?P<kind>{_KIND})\b"
-    rf"|\b(?P<shown>{_KIND}) (?:is|are|was|were) (?:\w+ )?(?:visible|present|seen|found|there|here"
-    r"|apparent|noticeable|evident|located|detected)\b"
+    rf"|\b(?P<shown>{_KIND}) (?:is|are|was|were|can be) (?:\w+ )?(?:visible|present|seen|found"
+    r"|there|here|apparent|noticeable|evident|located|detected)\b"
+)
+_OF_PART = re.compile(
+    r"\b(?:the|this) (?:part|photo|image|picture|surface) (?!of\b)(?:\w+ ){0,8}?an? (?:\w+ )?"
+    rf"(?P<kind>{_KIND})\b"
 )
 _IN_STATE = re.compile(
     rf"\b(?:is|are|was|were|looks?|seems?|been|got) (?:\w+ )?(?P<kind>{_STATE})\b(?! tools?)"
@@ -93,7 +98,7 @@ def is_named(kind: str, known: Known) -> bool:
 
 
 def _claims(part: str, known: Known) -> list[str]:
-    patterns = (_CLAIM, _DEFINITE, _IN_STATE)
+    patterns = (_CLAIM, _DEFINITE, _OF_PART, _IN_STATE)
     return [
         match.groupdict().get("shown") or match["kind"]
         for pattern in patterns

@@ -26,12 +26,14 @@ _WORD_WITH_UNIT = re.compile(
 )
 _BOX = r"(?:box(?:es)?|regions?|markings?|frames?|rectangles?|number|no\.|#)\s?"
 _BOX_NUMBER = re.compile(rf"\b{_BOX}\s?(?P<number>\d+|{_WORDS})\b", re.IGNORECASE)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _NO_BOX = re.compile(rf"\bno {_BOX}", re.IGNORECASE)
 _PLACES = "(?:regions?|box(?:es)?|places?|spots?|areas?|markings?|marks?)"
 _COUNTED = re.compile(
     rf"\b(?P<number>\d+|{_WORDS}) (?:(?!of\b|to\b|or\b|and\b)[a-z]+ )?(?P<thing>{THING}|{_PLACES})"
     r"\b(?! of (?:a|good) )"
 )
+_NTH = re.compile(rf"\b({'|'.join(_ORDINALS)}) (?:{THING}|{_PLACES})\b")
 _ONE = re.compile(
     rf"\b(?:only|just|exactly|single|is|see|found|find|marked) (?:one|a single)"
     rf" (?:(?!of\b|kind\b)\w+ )?(?:{THING}|{_PLACES})\b|\bonly one\b"
@@ -76,6 +78,7 @@ def wrong_measures(clause: str, known: Known) -> list[str]:
         if match["number"] != "one" and not is_of_box and not _is_count(match["number"], known):
             found.append(match[0])
     found += [each[0] for each in _ONE.finditer(words) if known.count != 1]
+    found += [each[0] for each in _NTH.finditer(words) if _ORDINALS.index(each[1]) >= known.count]
     found += [each[0] for each in _SEVERAL.finditer(words) if known.count < 2]
     if known.count:
         found += [each[0] for each in ALL_OVER.finditer(words)]

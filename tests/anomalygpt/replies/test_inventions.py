@@ -34,6 +34,25 @@ The lower half is affected.|A line runs from the left to the bottom right.
 The defect is on the handle.|The damage lies along the seam.|The left looks fine.
 The part is fine.|Everything looks good.|Nothing stands out.|There is no damage.|It passes.
 You can ship it.|The part can be used.|It is safe to use.|No action is needed.
+The part has scratches on the left.|It appears that a crack runs along the left.
+The image shows a damaged area with a crack.|The damage seems to be a scratch.
+Most likely a scratch.|Probably a dent from handling.|This looks like corrosion to me.
+The photo clearly shows two scratches.|In this picture, a stain can be seen.
+The left side is scratched.|A crack can be seen at the left.|There appear to be four defects.
+A total of five anomalies were found.|There are a dozen scratches.|The defect is about 3 cm long.
+It is roughly 20 percent of the part.|The region is at the north side.
+The mark near the upper edge is deep.|Damage is present in the top half.|It's a scratch.
+That's a crack.|The part isn't damaged.|The part does not have any damage.
+The part is in good condition.|The part is in perfect condition.|This is a good part.
+No issues were found.|No defects are visible.|The part meets the requirements.|It is OK to ship.
+Feel free to use it.|The handle is broken.|The thread is damaged.|The lid is cracked.
+A piece of the rim is missing.|The missing screw must be replaced.|The screw at the left is loose.
+The anomaly score is 0.99.|With a confidence of 85%.|I'm 85% sure.|It has three boxes.
+Box 1 covers 10.0 % of the photo.|Box 1 is at the left and box 2 is at the right.
+All three regions are small.|Both regions are at the top.|The third region is the worst.
+The scratches come from handling.|You should sand the scratch down.
+The crack was caused by overload.|The cause is a worn tool.|This was caused by a worn tool.
+It was dropped during transport.|The operator made a mistake.|The supplier sent a bad batch.
 """
 SAID = """
 Typical are scratches, dents and cracks.|One looks for scratches first.
@@ -50,6 +69,24 @@ First, set it aside. Second, look at the left.|You are right.|That is the right 
 There is nothing left to do.|Two to four photos of good parts are better than one.
 Hello, a part stood out in the photo inspection. Kind regards|Keep it apart from good parts.
 I would not use it until somebody has looked at it.|Wear gloves when you handle it.
+There are several possible causes: handling, transport, or tool wear.
+I'm sorry, but I can't tell from the photo.|You can check the area with a magnifying glass.
+Scratches can happen during transport.|1. Clean the part. 2. Inspect it again.
+Make sure that the lighting is even.|It depends on the material and on the process.
+Burrs are usually removed by filing or tumbling.|I recommend a visual inspection by an expert.
+Damage like this often comes from handling.|Some common defects are: scratches, dents, cracks.
+Contact the supplier and send the photo.|A part with a crack should be scrapped.
+You need two people for that.|Take the photo from the same side.|Paris is the capital of France.
+A hairline crack is a very thin crack.|Dirt can look like damage.
+Let it cool down and look again in the evening.
+The log entry: part set aside, two places stand out.
+Dear supplier, we found two anomalies on a part, at the left and right.
+The difference is that a dent does not break the surface.
+Regular training helps inspectors to find faint damage.
+Why did the chicken cross the road? To get to the other side.|Use a soft cloth without grease.
+The most common causes are worn tools and dirt.|Store parts in a dry place.
+The first step is to set it aside.
+Such damage is often caused by handling.|The cause is not known.
 """
 # Of a photo of a good part.
 INVENTED_OF_GOOD = """
@@ -57,6 +94,10 @@ There is a scratch.|The part is damaged.|One region stands out, at the left.
 There is damage at the top.
 There is an anomaly.|I see a defect.|Reject it.|You should reject it.|Something is wrong with it.
 It is defective.|It has a defect.|The part shows damage.|Look at the left.|Box 1 is the worst.
+I see a region at the top.|Two marks stand out.|It is cracked.|There seems to be damage.
+The photo differs from good parts.|The part shows a large anomaly.|Unfortunately, the part is bad.
+The part should be rejected.|It needs rework.|This part fails.|The verdict is yes.
+Yes, there is damage.
 """
 SAID_OF_GOOD = """
 Nothing stands out in this photo.|It looks fine.|I see no damage.|Faint damage can escape me.
