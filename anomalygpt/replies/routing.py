@@ -50,7 +50,7 @@ _OPEN = re.compile(
             rf"\b{_SUCH} (?:has |have )?(?:comes?|came|stems?) (?:about|from)\b|\borigins?\b",
             r"\bhow (?:did|does|could|can|do|might|would)\b.*\b(?:happen|occur|arise|come about"
             r"|get (?:there|here|in|on))\b|\bsomething like (?:this|that|it)\b",
-            r"\b(?:responsible|to blame|is (?:it|this|that) from)\b",
+            r"\b(?:who or what|responsible|to blame|is (?:it|this|that) from)\b",
             r"\bwent wrong (?:in|at|during)\b",
             rf"\breasons? (?:behind|for) {_SUCH}",
             # What to do.
@@ -95,6 +95,7 @@ _OPEN = re.compile(
             r"\b(?:replace|inspectors home)\b",
             r"\b(?:can|could|will|would|might) (?:it|this|the part|this part) (?:\w+ )?(?:fail"
             r"|break|work|hold|function|last)\b|\bwhat (?:happens|would happen) if\b",
+            r"\b(?:affect|reduce|limit)\b.*\b(?:function|strength|works?)\b",
             # Of inspections in general.
             r"\b(?:in general|generally)\b|\bbest practices?\b|\btips?\b|\badvice (?:on|for)\b"
             r"|\bover time\b|\b(?:avoid|prevent)\b|\bit help to\b",
@@ -128,6 +129,17 @@ _FACTS = re.compile(
     r"|(?:come|comes|came) from|inside|back|underside|underneath|made (?:of|from|in))\b"
 )
 _THAT = re.compile(r"^(?:and )?(?:what is (?:it|that|this)|is (?:that|it|this) bad)$")
+
+# One fact, which somebody knows or nobody: a language model would make one up. "Which worker was
+# on duty?", but not "Which cloth should I use?" or "Is a burr dangerous?".
+_PARTICULAR = re.compile(
+    r"^(?:and |so |but )*(?:(?:who|whose|when|where)\b"
+    r"|how (?:many|much|large|big|long|far|old|often|sure)\b"
+    r"|which\b(?!.*\b(?:should|would|could|can|most|often|usually)\b)"
+    r"|(?:was|were|did|has|have|had|will|is|are|does) (?!an?\b|such\b|there (?:an?|any)\b"
+    r"|it worth\b)"
+    r"|what (?:\w+ )?(?:did|was|were|has|had)\b|what \w+ does (?:it|the \w+) have\b)"
+)
 
 
 class Route(NamedTuple):
@@ -188,7 +200,7 @@ def _who(clause: str, count: int) -> str:
         return "open" if clause.endswith("?") else "aside"
     if asked.intent != "beyond":
         return "told"
-    if asked.thing or _FACTS.search(words):
+    if asked.thing or _FACTS.search(words) or _PARTICULAR.search(asked.words):
         return "told"
     return "open" if clause.endswith("?") else "aside"
 
