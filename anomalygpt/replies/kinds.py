@@ -34,7 +34,8 @@ _LEAD = (
     r"|caused by|because of|marks?|named|called|likely|probably|presumably"
     r"|obviously|apparently)"
 )
-_CLAIM = re.compile(rf"\b{_LEAD} (?:\w+ ){{0,4}}?(?P<kind>{_KIND})\b")
+# Not "a brush that is made to remove dirt".
+_CLAIM = re.compile(rf"\b{_LEAD} (?:(?!to\b)\w+ ){{0,4}}?(?P<kind>{_KIND})\b")
 _DEFINITE = re.compile(
     rf"\b(?:the|this|these|those|two|three|several|both) (?:\w+ )?(?P<kind>{_KIND})\b"
     rf"|\b(?P<shown>{_KIND}) (?:is|are|was|were|can be) (?:\w+ )?(?:visible|present|seen|found"

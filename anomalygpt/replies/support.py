@@ -7,7 +7,7 @@ regions, and one that calls a place fine must name a place that no region reache
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.words import answer_words, plain
@@ -137,7 +137,7 @@ def _is_measured(claim: str, places: set[str], facts: Facts) -> bool:
     if facts.count and ALL_OVER.search(claim):
         return False
     shares = [*(each.area_fraction for each in facts.defects), facts.total_fraction]
-    if not all(is_share(text, shares) for text in _SHARE.findall(claim)):
+    if not all(_is_share(text, shares) for text in _SHARE.findall(claim)):
         return False
     if any(number != facts.count for number in _stated(_SHARE.sub(" ", claim))):
         return False
@@ -149,9 +149,8 @@ def _is_measured(claim: str, places: set[str], facts: Facts) -> bool:
     return {*SEVERITY.findall(claim)} <= {facts.severity}
 
 
-def is_share(text: str, shares: Sequence[float]) -> bool:
-    """Whether a percentage is one of some shares: as tables show it, or rounded where it is said
-    in whole numbers."""
+def _is_share(text: str, shares: list[float]) -> bool:
+    """As tables show it, or rounded where it is said in whole numbers."""
     said = float(NUMBERS.index(text)) if text in NUMBERS else float(text)
     slack = 0.05 if "." in text else 0.5
     return any(abs(said - 100 * share) <= slack + 1e-9 for share in shares)

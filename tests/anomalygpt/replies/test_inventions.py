@@ -219,3 +219,26 @@ def test_names_and_descriptions_say_nothing(made) -> None:
     known = Known(found, "report", heard=("A lid, top view, 40 mm.",))
     assert inventions("Report on scratch 12.jpg. You said: A lid, top view, 40 mm.", known) == []
     assert inventions("It is 40 mm long.", known) == ["40"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_text_is_too_odd(made, seed: int) -> None:
+    """A language model may write anything; nothing of it is an error."""
+    generator = np.random.default_rng(seed)
+    pieces = [
+        *("1.2.3", "0,61 %", "1.000,5", "2mm", "²", "#", "no. 7", "box 99999999999", "%", "(1, 2)"),
+        *("top left", "a scratch", "Yes.", "½", "\n", "...", "-", "：", "傷", "3rd region", "5 %%"),
+    ]
+    known = Known(made("left", "right"), "Explain box 2.", about=(2,))
+    for _ in range(200):
+        text = " ".join(generator.choice(pieces, 6))
+        assert isinstance(inventions(text, known), list)
+        assert isinstance(inventions(text, Known(made(), text)), list)
+
+
+def test_a_share_is_as_precise_as_it_is_said(made) -> None:
+    found = made("left")
+    share = 100 * found.regions[0].area_fraction
+    for said in (f"{share:.1f}", f"{share:.2f}", f"{share:.0f}", f"{share:.1f}".replace(".", ",")):
+        assert inventions(f"It covers {said} % of the photo.", Known(found)) == []
+    assert inventions(f"It covers {share + 0.03:.2f} % of the photo.", Known(found))
