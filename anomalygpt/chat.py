@@ -171,7 +171,8 @@ class Chat:
                 self._is_listed = True
         self._dialogue.ask(opened if self._begun else self._evidence.first_question(opened))
         self._begun = True
-        heard = (self._evidence.description or "", *(each for each, _ in self.history))
+        # Not the description: it tells what a part may have, or must not.
+        heard = tuple(each for each, _ in self.history)
         guard = Guard(Known(self.inspection, opened, heard, boxes))
         return self._guarded(question, reply.text if reply else "", guard, options)
 

@@ -89,13 +89,16 @@ def kinds_in(text: str) -> list[str]:
 
 
 def is_named(kind: str, known: Known) -> bool:
-    """Whether the user speaks of such damage as there: who only asks for it does not."""
+    """Whether the user speaks of such damage as there: who only asks for it does not,
+    nor who says that there must be none."""
     stem = re.sub(r"(?:es|ed|s)$", "", kind)
     named = re.compile(rf"\b(?:the|this|that|these|those|my|our) (?:\w+ )?{re.escape(stem)}")
-    return any(
-        named.search(said) if said.endswith("?") else re.search(rf"\b{re.escape(stem)}", said)
-        for said in known.said
-    )
+    stated = re.compile(rf"\b{re.escape(stem)}")
+    for said in known.said:
+        match = (named if said.endswith("?") else stated).search(said)
+        if match and not _HEDGE.search(said[: match.start()]):
+            return True
+    return False
 
 
 def _claims(part: str, known: Known) -> list[str]:

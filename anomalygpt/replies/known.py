@@ -33,7 +33,7 @@ class Known:
     Attributes:
         inspection: the result, one with a verdict.
         asked: the question.
-        heard: what the user said before, and told of the part.
+        heard: what the user said before.
         about: numbers of the boxes that are asked for.
     """
 

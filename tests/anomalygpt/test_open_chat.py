@@ -212,6 +212,18 @@ def test_a_real_model_shows_nothing_invented(talking, parts, question: str) -> N
     assert isinstance(one.ask("Any tips?", options), str)
 
 
+def test_a_description_names_no_damage(assistant, parts, bank) -> None:
+    """It tells what a part must not have."""
+    told = "This is a photo of a disc, which should be without any scratch, hole or dent."
+    photo = assistant.encode([parts / "stained.png"])
+    evidence = assistant.examine(photo, bank, description=told)
+    dialogue = Scripted(["There is a scratch. Ask somebody."])
+    manner = LanguageModelConfig("chat", talks=True)
+    chat = Chat(evidence, assistant.card, lambda: dialogue, manner)
+    chat.judge()
+    assert chat.ask(CAUSE) == "Ask somebody."
+
+
 # --- who talks ----------------------------------------------------------------------------------
 
 

@@ -202,6 +202,7 @@ def test_an_answer_about_a_box_is_about_that_box(made) -> None:
         ("What caused the scratch?", "The crack comes from handling.", True),
         ("Could it be a scratch?", "The scratch comes from handling.", True),
         ("My colleague found a burr. What do I do?", "The burr can be filed off.", False),
+        ("There must be no burr. What do I do?", "The burr can be filed off.", True),
         ("So it has a crack?", "Yes.", True),
         ("So it is at the top?", "Yes, I think so.", True),
         ("Is it 2 mm long?", "Yes.", True),
@@ -216,7 +217,7 @@ def test_what_the_user_named_may_be_spoken_of(made, asked, text, is_invented) ->
 
 def test_names_and_descriptions_say_nothing(made) -> None:
     found = made("left", image="scratch 12.jpg", description="A lid, top view, 40 mm.")
-    known = Known(found, "report", heard=("A lid, top view, 40 mm.",))
+    known = Known(found, "report")
     assert inventions("Report on scratch 12.jpg. You said: A lid, top view, 40 mm.", known) == []
     assert inventions("It is 40 mm long.", known) == ["40"]
 
