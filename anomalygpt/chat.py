@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError
 from anomalygpt.evidence import Evidence
@@ -14,12 +15,17 @@ from anomalygpt.replies import (
     Reply,
     declined,
     follow_up,
+    instead_of,
     is_free,
     names_box,
+    open_boxes,
     reply_to,
+    route,
     supports,
     understand,
 )
+from anomalygpt.replies.guard import Guard
+from anomalygpt.replies.inventions import Known
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.verdict import judge, leading_word
 
@@ -27,11 +33,16 @@ if TYPE_CHECKING:
     from anomalygpt.language.dialogue import Dialogue
 
 
+# What the language model is told before it explains a box; it has read so in training.
+_LIST_QUESTION = "Where is it?"
+
+
 class Chat:
     """Questions and answers about one photo, which was encoded when the chat began.
 
     What the result tells is answered from the result, so that no answer contradicts what is
-    drawn; the language model answers the rest. Made by `AnomalyGPT.chat`. Each chat has its own
+    drawn; the language model answers the rest. What a model that talks says of the photo is held
+    against the result, sentence by sentence. Made by `AnomalyGPT.chat`. Each chat has its own
     state; any number may run side by side.
 
     Attributes:
@@ -43,24 +54,24 @@ class Chat:
         evidence: Evidence,
         card: Mapping[str, str],
         open_dialogue: Callable[[], Dialogue],
-        *,
-        is_narrow: bool = False,
+        manner: LanguageModelConfig | None = None,
     ) -> None:
         """
         Args:
             evidence: the photo and its map.
             card: what results say about the assistant.
             open_dialogue: begins a dialogue about the photo.
-            is_narrow: whether the language model knows little but inspections.
+            manner: how the language model is spoken to.
         """
         self.history: list[tuple[str, str]] = []
         self._evidence, self._card = evidence, card
-        self._open_dialogue, self._is_narrow = open_dialogue, is_narrow
+        self._open_dialogue, self._manner = open_dialogue, manner or LanguageModelConfig()
         self._dialogue = open_dialogue()
         self._found: Inspection | None = None
         self._begun = False
         # The last question, where it was about a box: "how large is it?" may follow.
         self._about: Asked | None = None
+        self._is_listed = False  # whether the language model reads where all boxes are
 
     @property
     def inspection(self) -> Inspection:
@@ -88,7 +99,7 @@ class Chat:
 
     def restart(self) -> Chat:
         """A new chat about the same photo, which is not encoded again."""
-        return Chat(self._evidence, self._card, self._open_dialogue, is_narrow=self._is_narrow)
+        return Chat(self._evidence, self._card, self._open_dialogue, self._manner)
 
     @property
     def tokens_processed(self) -> int:
@@ -112,11 +123,10 @@ class Chat:
         """The answer piece by piece. Whoever stops early may go on with another question."""
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the photo")
-        is_narrow = self._is_narrow
-        asked = understand(question)
-        if self._about is not None:
-            asked = follow_up(asked, self._about, self.inspection)
-        self._about = None
+        if self._manner.talks:
+            return self._talk(question, options or GenerationOptions())
+        is_narrow = self._manner.narrow
+        asked = self._understood(question)
         reply = None
         # The verdict is only asked for where it is needed.
         if is_narrow or not is_free(asked):
@@ -129,12 +139,78 @@ class Chat:
         answering = self._checked if is_narrow else self._answer
         return answering(question, options or GenerationOptions())
 
-    def _given(self, question: str, reply: Reply) -> Iterator[str]:
-        """An answer from the result, in one piece; the language model reads it later."""
+    def _understood(self, question: str) -> tuple[Asked, ...]:
+        asked = understand(question)
+        if self._about is not None:
+            asked = follow_up(asked, self._about, self.inspection)
+        self._about = None
+        return asked
+
+    def _talk(self, question: str, options: GenerationOptions) -> Iterator[str]:
+        """What the result tells from the result, what is open by the language model."""
+        told, opened = route(question, len(self.inspection.regions))
+        asked = self._understood(told or opened)
+        if is_free(understand(opened)) and asked[0].intent == "box" and not told:
+            # "And the other one?", after a question about a box.
+            told, opened = question, ""
+        reply = reply_to(asked, self.inspection, declining=True) if told else None
+        if reply is None:
+            told, opened = "", question
+        boxes = open_boxes(understand(opened), self.inspection)
+        boxes = boxes or open_boxes(asked, self.inspection)
+        self._about = asked[0] if names_box(asked, self.inspection) else None
+        if reply is not None:
+            self._is_listed |= any(each.intent == "where" for each in asked)
+            if not opened:
+                return self._given(question, reply)
+            self._remember(told, reply)
+        if boxes and not self._is_listed:
+            listed = reply_to(understand(_LIST_QUESTION), self.inspection)
+            if listed is not None:
+                self._remember(_LIST_QUESTION, listed)
+                self._is_listed = True
+        self._dialogue.ask(opened if self._begun else self._evidence.first_question(opened))
+        self._begun = True
+        # Not the description: it tells what a part may have, or must not.
+        heard = tuple(each for each, _ in self.history)
+        guard = Guard(Known(self.inspection, opened, heard, boxes))
+        return self._guarded(question, reply.text if reply else "", guard, options)
+
+    def _remember(self, question: str, reply: Reply) -> None:
+        """A turn that the result answers, which the language model reads before the next."""
         asked = question if reply.question is None else reply.question
         asked = asked if self._begun else self._evidence.first_question(asked)
         self._dialogue.remember(asked, reply.in_english)
         self._begun = True
+
+    def _guarded(
+        self, question: str, told: str, guard: Guard, options: GenerationOptions
+    ) -> Iterator[str]:
+        """The language model's answer without what it invents; where nothing is left, what the
+        result tells. Empty pieces come while a sentence is being written."""
+        shown = own = ""
+        try:
+            if told:
+                shown = f"{told} "
+                yield shown
+            for piece in self._dialogue.stream(options, leading_word(self._dialogue)):
+                own += (passed := guard.push(piece))
+                shown += passed
+                yield passed
+            own += (passed := guard.finish())
+            if not own.strip():
+                own = passed = instead_of(guard.known)
+            shown += passed
+            yield passed
+        finally:
+            if guard.written and guard.written != own:
+                # What was left out is not to be built upon.
+                self._dialogue.retract(own)
+            self.history.append((question, shown.rstrip()))
+
+    def _given(self, question: str, reply: Reply) -> Iterator[str]:
+        """An answer from the result, in one piece; the language model reads it later."""
+        self._remember(question, reply)
         return self._noted(question, reply.text)
 
     def _noted(self, question: str, answer: str) -> Iterator[str]:

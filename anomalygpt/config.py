@@ -93,6 +93,8 @@ class LanguageModelConfig:
         narrow: True for a small model that has read little but dialogues about inspections.
             Words it does not know would move its verdict, so it is asked without the user's
             description; and what it says freely is shown only where the result bears it out.
+        talks: True for a model that was taught to answer open questions about results. They go to
+            it, and a sentence of it that invents something about the photo is left out.
         base_sha256: of the installed GGUF file that holds the weights, where they do not lie in
             the folder: 64 hexadecimal digits.
     """
@@ -100,14 +102,18 @@ class LanguageModelConfig:
     template: TemplateName = "vicuna_v0"
     adapter: bool = False
     narrow: bool = False
+    talks: bool = False
     base_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.template not in get_args(TemplateName):
             names = " or ".join(map(repr, get_args(TemplateName)))
             raise ConfigError(f"template is {names}, got {self.template!r}")
-        if type(self.narrow) is not bool:
-            raise ConfigError(f"narrow is true or false, got {self.narrow!r}")
+        for name in ("narrow", "talks"):
+            if type(getattr(self, name)) is not bool:
+                raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
+        if self.narrow and self.talks:
+            raise ConfigError("narrow and talks exclude each other")
         if self.base_sha256 is not None and not _SHA256.fullmatch(str(self.base_sha256)):
             raise ConfigError(f"base_sha256 is 64 hexadecimal digits, got {self.base_sha256!r}")
 
@@ -135,8 +141,10 @@ class AnomalyGPTConfig:
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; settings that few assistants have are left out of all others."""
         values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
-        for part, name in ((values, "eyes_of"), (values["language_model"] or {}, "base_sha256")):
-            if part.get(name) is None:
+        language_model = values["language_model"] or {}
+        rare = ((values, "eyes_of"), (language_model, "base_sha256"), (language_model, "talks"))
+        for part, name in rare:
+            if part.get(name) in (None, False):
                 part.pop(name, None)
         return values
 

@@ -418,8 +418,8 @@ class AnomalyGPT(nn.Module):
         Raises:
             MissingPartError: there is no language model.
         """
-        open_dialogue = partial(self.open_dialogue, evidence)
-        return Chat(evidence, self.card, open_dialogue, is_narrow=self.is_narrow)
+        manner = self.config.language_model
+        return Chat(evidence, self.card, partial(self.open_dialogue, evidence), manner)
 
     def open_dialogue(self, evidence: Evidence, prompts: Prompts = "map") -> Dialogue:
         """A dialogue that begins with photos and their maps.
@@ -427,8 +427,7 @@ class AnomalyGPT(nn.Module):
         Raises:
             MissingPartError: there is no language model.
         """
-        embedding = evidence.photos.features.embedding
-        return self.speech.open_dialogue(embedding, evidence.maps, prompts)
+        return self.speech.open_dialogue(evidence.photos.features.embedding, evidence.maps, prompts)
 
     @property
     def speech(self) -> Speech:

@@ -1,8 +1,9 @@
 """Answers to questions about a result, from the result: pure functions, no model.
 
 What a question asks (`questions`, in other languages `languages`; which boxes it names, `boxes`),
-what the result says to it (`sentences`, of boxes `box_sentences`), and whether what a model says
-freely is borne out by the result (`support`).
+what the result says to it (`sentences`, of boxes `box_sentences`), and whether what a small model
+says freely is borne out by the result (`support`). For a model that talks: which questions are
+open (`routing`), and what it invents (`inventions`, `guard`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anomalygpt.replies import box_sentences, foreign, questions, sentences
+from anomalygpt.replies.inventions import Known
 from anomalygpt.replies.questions import Asked, understand
+from anomalygpt.replies.routing import Route, route
 from anomalygpt.replies.support import supports
 from anomalygpt.results.inspection import Inspection
 
 __all__ = [
     "Asked",
     "Reply",
+    "Route",
     "declined",
     "follow_up",
+    "instead_of",
     "is_free",
     "names_box",
+    "open_boxes",
     "reply_to",
+    "route",
     "supports",
     "understand",
 ]
@@ -81,6 +88,11 @@ def names_box(asked: Sequence[Asked], inspection: Inspection) -> bool:
     return len(asked) == 1 and bool(_existing(asked[0], inspection))
 
 
+def open_boxes(asked: Sequence[Asked], inspection: Inspection) -> tuple[int, ...]:
+    """The numbers of existing boxes that an open question is about."""
+    return _existing(asked[0], inspection) if names_box(asked, inspection) else ()
+
+
 def follow_up(asked: tuple[Asked, ...], before: Asked, inspection: Inspection) -> tuple[Asked, ...]:
     """A question with "it" or "the other one" as one about the boxes that these mean.
 
@@ -106,6 +118,20 @@ def is_free(asked: Sequence[Asked]) -> bool:
 def declined(inspection: Inspection) -> str:
     """What is said instead of an answer that the result does not bear out."""
     return sentences.beyond(Asked("beyond", ""), inspection)
+
+
+def instead_of(known: Known) -> str:
+    """What is said where a model that talks said nothing but inventions.
+
+    The result tells what comes nearest to the question, where it is about boxes, what to do, or a
+    text for somebody.
+    """
+    asked = understand(known.asked)
+    if {each.intent for each in asked} <= {"box", "advice", "report"}:
+        reply = reply_to(asked, known.inspection, declining=True)
+        if reply is not None:
+            return reply.text
+    return declined(known.inspection)
 
 
 def _foreign(asked: Asked, inspection: Inspection) -> Reply:

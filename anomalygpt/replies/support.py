@@ -16,14 +16,14 @@ from simulation.anomaly import PLACES
 from simulation.dialogues import Facts
 from simulation.dialogues.facts import SEVERITY_LIMITS, SIZE_LIMITS
 
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SIZES = tuple(plain(word) for word, _ in SIZE_LIMITS)
 _SEVERITIES = tuple(word for word, _ in SEVERITY_LIMITS)
 # Words for what is measured; the templates of answers have braces in their place.
-_MEASURED = frozenset(_NUMBERS)
+_MEASURED = frozenset(NUMBERS)
 _MEASURED |= frozenset(plain(" ".join([*PLACES, *_SIZES, *_SEVERITIES])).split())
 _MEASURED |= {"upper", "lower", "middle", "centre", "box", "boxes"}
-_NAMES = (
+NAMES = (
     ("upper", "top"),
     ("lower", "bottom"),
     ("(?:middle|centre)", "center"),
@@ -37,9 +37,9 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(sorted(words, key=len, reverse=True))})\b")
 
 
-_PLACE, _SIZE, _SEVERITY = map(_any_of, (PLACES, _SIZES, _SEVERITIES))
+_PLACE, SIZE, SEVERITY = map(_any_of, (PLACES, _SIZES, _SEVERITIES))
 
-_THING = "(?:defects?|damages?|anomal(?:y|ies)|flaws?|faults?|irregularit(?:y|ies)|problems?)"
+THING = "(?:defects?|damages?|anomal(?:y|ies)|flaws?|faults?|irregularit(?:y|ies)|problems?)"
 _ONE = (
     "(?:defect|anomaly|flaw|fault|irregularity|region|box|scratch|crack|hole|stain|dent|chip"
     "|(?:damaged )?(?:spot|place|area))"
@@ -48,27 +48,27 @@ _MANY = (
     "(?:defects|anomalies|flaws|faults|irregularities|regions|boxes|scratches|cracks|holes|stains"
     "|dents|chips|(?:damaged )?(?:spots|places|areas))"
 )
-_DENIED = re.compile(
+DENIED = re.compile(
     rf"\b(?:no|not|any|without|never|nothing|free of)\b(?: \w+){{0,3}}?"
-    rf" (?:{_THING}|wrong|unusual|damaged|affected)|\bfree of (?:\w+ )?{_THING}"
+    rf" (?:{THING}|wrong|unusual|damaged|affected)|\bfree of (?:\w+ )?{THING}"
 )
-_GOOD = r"(?:fine|ok|undamaged|normal|good|clean|intact|in order)\b"
+GOOD = r"(?:fine|ok|undamaged|normal|good|clean|intact|in order)\b"
 _FINE = re.compile(
     r"\b(?:part|photo|image|it|everything|all|object|item|piece) (?:is|looks|seems) (?:\w+ )?"
-    rf"{_GOOD}|\ball fine\b|\baccept\b"
+    rf"{GOOD}|\ball fine\b|\baccept\b"
 )
-_NOT_GOOD = re.compile(rf"\bnot (?:\w+ )?{_GOOD}")
-_LOCAL_FINE = re.compile(rf"\b{_GOOD}|\bnot (?:at|in|on) the\b|\bnothing\b")
-_DAMAGED = re.compile(rf"\b(?:{_THING}|damaged|broken|defective|affected|reject|rework)\b")
-_REST = re.compile(r"\b(?:rest|elsewhere|otherwise|(?:every|any)where else|everything else)\b")
-_ALL_OVER = re.compile(
+NOT_GOOD = re.compile(rf"\bnot (?:\w+ )?{GOOD}")
+LOCAL_FINE = re.compile(rf"\b{GOOD}|\bnot (?:at|in|on) the\b|\bnothing\b")
+_DAMAGED = re.compile(rf"\b(?:{THING}|damaged|broken|defective|affected|reject|rework)\b")
+REST = re.compile(r"\b(?:rest|elsewhere|otherwise|(?:every|any)where else|everything else)\b")
+ALL_OVER = re.compile(
     r"\b(?:everywhere|all over|(?:whole|entire) (?:part|photo|image|object|item|piece|surface))\b"
 )
 # Of itself, not of the photo: "ask me whether something is wrong".
 _OFFER = re.compile(
     r"\b(?:ask me|i can tell|i look for|i am an|i mark|tell you|i inspect|show me)\b"
 )
-_CLAUSES = re.compile(r"[;:]\s|,? (?=\b(?:but|while|whereas|although|though|except)\b)")
+CLAUSES = re.compile(r"[;:]\s|,? (?=\b(?:but|while|whereas|although|though|except)\b)")
 
 _SHARE = re.compile(
     r"\b(\d+(?:\.\d+)?|zero|one|two|three|four|five|six|seven|eight|nine|ten)"
@@ -100,7 +100,7 @@ def _claims(answer: str) -> Iterator[str]:
     for sentence in re.split(r"(?<=[.!?])\s+", answer):
         if _OFFER.search(plain(sentence)):
             continue
-        for clause in _CLAUSES.split(sentence):
+        for clause in CLAUSES.split(sentence):
             if claim := plain(clause):
                 yield claim
 
@@ -110,17 +110,17 @@ def _digits(words: str) -> set[str]:
 
 
 def _is_true(claim: str, inspection: Inspection, facts: Facts) -> bool:
-    for other, name in _NAMES:
+    for other, name in NAMES:
         claim = re.sub(rf"\b{other}\b", name, claim)
     places = set(_PLACE.findall(claim))
-    denies = bool(_DENIED.search(claim) or _FINE.search(claim)) and not _NOT_GOOD.search(claim)
-    is_local = bool(places or _REST.search(claim))
-    if is_local and not _NOT_GOOD.search(claim):
-        denies = denies or bool(_LOCAL_FINE.search(claim))
+    denies = bool(DENIED.search(claim) or _FINE.search(claim)) and not NOT_GOOD.search(claim)
+    is_local = bool(places or REST.search(claim))
+    if is_local and not NOT_GOOD.search(claim):
+        denies = denies or bool(LOCAL_FINE.search(claim))
     if places and not (places.isdisjoint(facts.cells) if denies else places <= {*facts.places}):
         return False
     # One clause says one thing: what it calls damaged beside what it denies is not followed.
-    if denies and _DAMAGED.search(_DENIED.sub(" ", claim)):
+    if denies and _DAMAGED.search(DENIED.sub(" ", claim)):
         return False
     if not denies and not _is_measured(claim, places, facts):
         return False
@@ -129,12 +129,12 @@ def _is_true(claim: str, inspection: Inspection, facts: Facts) -> bool:
     if inspection.is_anomalous:
         # One place, or all that is left, may be fine where others are not.
         return not denies or (is_local and not _FINE.search(claim))
-    return denies or not (_DAMAGED.search(claim) or _NOT_GOOD.search(claim) or places)
+    return denies or not (_DAMAGED.search(claim) or NOT_GOOD.search(claim) or places)
 
 
 def _is_measured(claim: str, places: set[str], facts: Facts) -> bool:
     """Whether the numbers and sizes of a claim about damage are those of the regions."""
-    if facts.count and _ALL_OVER.search(claim):
+    if facts.count and ALL_OVER.search(claim):
         return False
     shares = [*(each.area_fraction for each in facts.defects), facts.total_fraction]
     if not all(_is_share(text, shares) for text in _SHARE.findall(claim)):
@@ -144,14 +144,14 @@ def _is_measured(claim: str, places: set[str], facts: Facts) -> bool:
     if _SEVERAL.search(claim) and facts.count < 2:
         return False
     meant = [each for each in facts.defects if not places or each.place in places]
-    if not {*_SIZE.findall(claim)} <= {plain(each.size) for each in meant}:
+    if not {*SIZE.findall(claim)} <= {plain(each.size) for each in meant}:
         return False
-    return {*_SEVERITY.findall(claim)} <= {facts.severity}
+    return {*SEVERITY.findall(claim)} <= {facts.severity}
 
 
 def _is_share(text: str, shares: list[float]) -> bool:
     """As tables show it, or rounded where it is said in whole numbers."""
-    said = float(_NUMBERS.index(text)) if text in _NUMBERS else float(text)
+    said = float(NUMBERS.index(text)) if text in NUMBERS else float(text)
     slack = 0.05 if "." in text else 0.5
     return any(abs(said - 100 * share) <= slack + 1e-9 for share in shares)
 
@@ -160,7 +160,7 @@ def _stated(claim: str) -> list[int]:
     """Numbers of regions in a claim; "one" is as often a word for the thing itself."""
     words = [word for word in claim.split() if word != "one"]
     numbers = [int(word) for word in words if word.isdigit()]
-    numbers += [_NUMBERS.index(word) for word in words if word in _NUMBERS]
+    numbers += [NUMBERS.index(word) for word in words if word in NUMBERS]
     # Not a whole number: nothing is counted so.
     numbers += [-1 for word in words if re.fullmatch(r"\d+\.\d+", word)]
     return numbers + [1 for _ in _SINGLE.findall(claim)]

@@ -62,11 +62,13 @@ class Conversation:
         words: the nine words of the photo.
         turns: in order.
         facts: what is true.
+        inspection: the result that says so.
     """
 
     words: Words
     turns: tuple[Said, ...]
     facts: Facts
+    inspection: Inspection
 
 
 def simulated_inspection(generator: np.random.Generator) -> Inspection:
@@ -135,7 +137,7 @@ def conversation(generator: np.random.Generator, *, held_out: bool = False) -> C
             turns += _answered(_LIST_QUESTION, inspection)
             listed = True
         turns.append(open_turn(name, inspection, facts, generator, listed, held_out))
-    return Conversation(words_of(facts), tuple(turns), facts)
+    return Conversation(words_of(facts), tuple(turns), facts, inspection)
 
 
 def open_turn(

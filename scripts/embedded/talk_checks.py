@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,26 +12,14 @@ from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.language.dialogue import Dialogue
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.language.speaking import open_dialogue
+from anomalygpt.replies.inventions import Known, inventions
 from embedded.language_batches import BASE_PROMPTS
 from embedded.notation import Words, facts_of_words, random_words
 from embedded.open_talk import Conversation, conversation
-from embedded.open_terms import KINDS
 from embedded.talk_trainer import TalkTrainer
-from simulation.dialogues.english.reading import places_in
 
 PHOTOS, ROWS = 32, 8  # that are judged, and conversations whose loss is taken
 ANSWER = GenerationOptions(max_new_tokens=80)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_NAMED = re.compile(
-    r"(?<!whether it )\b(?:is|see|shows|found|find|have|has) (?:clearly )?an? (?:\w+ )?"
-    rf"({'|'.join(KINDS)})\b"
-)
-
-_FINE = re.compile(
-    r"\b(?:part|photo|it|everything) (?:is|looks|seems) (?:fine|good|undamaged|in order)\b"
-    r"|\bnothing (?:that )?stands out\b|\bno (?:anomaly|damage|defect)\b"
-)
-_DAMAGED = re.compile(r"\bstands? out[,]? at (?!all)|\bdiffers at\b|\bdamage at\b|\bis damaged\b")
 
 
 def check(trainer: TalkTrainer, seed: int, answers: int) -> dict[str, float]:
@@ -48,7 +35,7 @@ def check(trainer: TalkTrainer, seed: int, answers: int) -> dict[str, float]:
     figures = {"held_loss": held_loss(trainer, talks[:ROWS], generator)}
     figures |= verdicts(trainer, generator)
     said = [last_answer(trainer, talk) for talk in talks[:answers]]
-    clean = [not inventions(answer, talk) for answer, talk in zip(said, talks, strict=False)]
+    clean = [not invented(answer, talk) for answer, talk in zip(said, talks, strict=False)]
     return {**figures, "nothing_invented": float(np.mean(clean)) if clean else float("nan")}
 
 
@@ -90,21 +77,16 @@ def last_answer(trainer: TalkTrainer, talk: Conversation) -> str:
     return dialogue.answer(ANSWER)
 
 
-def inventions(answer: str, talk: Conversation) -> list[str]:
-    """Places, numbers and kinds in an answer that neither the photo nor the conversation has, and
-    what it says against the verdict.
+def invented(answer: str, talk: Conversation) -> list[str]:
+    """What the product would leave out of an answer to the last question of a conversation.
 
     Args:
         answer: to the last question.
         talk: the conversation.
     """
-    read = " ".join([*(f"{turn.question} {turn.answer}" for turn in talk.turns[:-1])])
-    read = f"{read} {talk.turns[-1].question}"
-    places = places_in(answer) - {*talk.facts.cells} - places_in(read)
-    numbers = {*_NUMBER.findall(answer)} - {*_NUMBER.findall(read)} - {str(talk.facts.count)}
-    kinds = [kind for kind in _NAMED.findall(answer) if kind not in read]
-    against = (_FINE if talk.facts.defects else _DAMAGED).findall(answer.lower())
-    return [*sorted(places), *sorted(numbers), *kinds, *against]
+    *before, last = talk.turns
+    heard = tuple(turn.question for turn in before)
+    return inventions(answer, Known(talk.inspection, last.question, heard))
 
 
 @torch.no_grad()

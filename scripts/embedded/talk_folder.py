@@ -47,7 +47,9 @@ def write_talk(assistant: AnomalyGPT, base: Path, folder: Path) -> float:
             weight.data = weight.data.half()
     config = replace(
         assistant.config,
-        language_model=LanguageModelConfig("chat", adapter=True, base_sha256=hash_file(base)),
+        language_model=LanguageModelConfig(
+            "chat", adapter=True, talks=True, base_sha256=hash_file(base)
+        ),
         eyes_of="embedded",
     )
     with staged_folder(folder, NEEDED_BYTES) as staging:

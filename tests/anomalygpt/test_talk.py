@@ -95,6 +95,7 @@ def test_the_folder_holds_what_was_trained_alone(shipped: Path, base: Path) -> N
     config = json.loads((shipped / "config.json").read_text(encoding="utf-8"))
     assert config["eyes_of"] == "embedded"
     assert config["language_model"]["base_sha256"] == hash_file(base)
+    assert config["language_model"]["talks"] is True
 
 
 def test_it_inspects_and_talks(trained: AnomalyGPT, installed: Path, parts: Path) -> None:

@@ -25,7 +25,7 @@ from embedded.open_questions import TOPICS
 from embedded.open_talk import conversation
 from embedded.talk import ADAPTER, STATE, TABLE, add_arguments, run
 from embedded.talk_batches import LONGEST_ROW, MICRO_TOKENS, TalkBatches, read_dialogues
-from embedded.talk_checks import inventions
+from embedded.talk_checks import invented
 from embedded.talk_trainer import TalkTrainer, first_table
 from simulation.dialogues.english.questions import QUESTIONS
 from simulation.dialogues.english.reading import count_in, places_in
@@ -85,7 +85,7 @@ def test_conversations_say_what_is_true(held_out: bool) -> None:
             else:
                 assert not WRONG_START.match(turn.answer)
         # The last answer takes places, numbers and kinds from the photo and what was said alone.
-        assert not inventions(talk.turns[-1].answer, talk)
+        assert not invented(talk.turns[-1].answer, talk)
     assert len(topics) > 300
 
 
@@ -93,13 +93,13 @@ def test_inventions_are_found() -> None:
     generator = np.random.default_rng(0)
     talk = next(t for t in (conversation(generator) for _ in range(99)) if not t.facts.defects)
     talk = replace(talk, turns=(replace(talk.turns[-1], question="What do I write?"),))
-    assert inventions("It weighs 12.5 grams.", talk) == ["12.5"]
-    assert inventions("Look at the top left.", talk) == ["top left"]
-    assert inventions("There is a deep scratch.", talk) == ["scratch"]
-    assert inventions("I see nothing that stands out.", talk) == []
-    assert inventions("The part is damaged.", talk) == ["is damaged"]
+    assert invented("It weighs 12.5 grams.", talk) == ["12.5"]
+    assert invented("Look at the top left.", talk) == ["top left"]
+    assert invented("There is a deep scratch.", talk) == ["scratch"]
+    assert invented("I see nothing that stands out.", talk) == []
+    assert invented("The part is damaged.", talk) == ["is damaged"]
     bad = next(t for t in (conversation(generator) for _ in range(99)) if t.facts.defects)
-    assert inventions("I can tell you that the part is fine.", bad) == ["part is fine"]
+    assert invented("I can tell you that the part is fine.", bad) == ["part is fine"]
 
 
 @pytest.fixture(scope="module")
