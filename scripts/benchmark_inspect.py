@@ -29,6 +29,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,8 +144,9 @@ def inspect_in_stages(
     """What `AnomalyGPT.inspect` does, each stage measured."""
     settings = assistant.config.encoder
     with clock("read the photo"):
+        image = load_image(photo)
         pixels, geometry = preprocess(
-            load_image(photo),
+            image,
             size=settings.input_size,
             mean=settings.mean,
             std=settings.std,
@@ -153,8 +155,10 @@ def inspect_in_stages(
     weight = next(assistant.encoder.parameters())
     with clock("encode it"), torch.inference_mode():
         features = assistant.encoder(pixels[None].to(weight.device, weight.dtype))
-    with clock("draw the map"):
-        evidence = assistant.examine(EncodedPhotos(features, [geometry], [str(photo)]), bank)
+    with clock("draw the map"):  # with a closer look, where the photo is large
+        closer = [partial(assistant.photos.closer, image)]
+        encoded = EncodedPhotos(features, [geometry], [str(photo)], closer=closer)
+        evidence = assistant.examine(encoded, bank)
     with clock("verdict"):
         dialogue = assistant.open_dialogue(evidence)
         judge(evidence, dialogue, assistant.card)
