@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.encoders.photos import EncodedPhotos
 from anomalygpt.errors import ConfigError, MissingPartError
-from anomalygpt.images.preprocessing import ImageGeometry, Resize
+from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.cautions import (
     AMONG_REFERENCES,
     DESCRIPTION_UNREAD,
@@ -123,21 +124,20 @@ class Evidence:
         return min(level, 0.9 * peak) if is_anomalous else level
 
 
-def refined(
+def looked_at_closely(
     maps: Tensor,
     bank: MemoryBank,
     decoder: ImageDecoder,
-    resize: Resize,
+    geometries: Sequence[ImageGeometry],
     looks: Iterable[ImageFeatures | None],
 ) -> Tensor:
-    """Normalised maps with what closer looks show, see `ImageDecoder.with_closer_look`, and with
-    what is known of good parts besides the references, see `MemoryBank.factor`.
+    """Reference maps with what closer looks show, see `ImageDecoder.with_closer_look`.
 
     Args:
-        maps: (B, S, S) in [0, 1], of the photos seen whole.
+        maps: (B, S, S) in [0, 1], normalised, of the photos seen whole.
         bank: what they were compared with.
         decoder: that drew the maps.
-        resize: how photos lie in the square of the map, as the encoder has it.
+        geometries: where each photo lies in the square of the map.
         looks: at each photo, see `PhotoEncoder.closer`, or at none of them; taken only where the
             references were looked at closely, too.
 
@@ -146,16 +146,56 @@ def refined(
     """
     found = list(maps.split(1))
     for row, look in enumerate(looks if bank.closer else ()):
-        if look is None or bank.closer is None:
+        if look is None:
             continue
-        box = ImageGeometry.fit(look.grid, maps.shape[-1], resize).box
-        top, left, bottom, right = (int(edge) for edge in box)
-        part = np.s_[:, top:bottom, left:right]  # all of it, unless the square is not filled
+        geometry = geometries[row]
+        scale = maps.shape[-1] / geometry.size
+        top, left, bottom, right = (round(edge * scale) for edge in geometry.box)
+        # All of the map, unless the photo does not fill the square; at least one cell.
+        part = np.s_[:, top : max(bottom, top + 1), left : max(right, left + 1)]
         own = found[row].clone()
-        own[part] = decoder.with_closer_look(found[row][part], look.stages, look.grid, bank.closer)
+        own[part] = decoder.with_closer_look(found[row][part], look.stages, look.grid, bank)
         found[row] = own
-    maps = torch.cat(found)
-    return maps if bank.factor == 1.0 else as_map(bank.factor * as_ratio(maps))
+    return torch.cat(found)
+
+
+def drawn_maps(
+    decoder: ImageDecoder,
+    photos: EncodedPhotos,
+    bank: MemoryBank,
+    text_features: Tensor | None,
+    formulation: Formulation,
+) -> Tensor:
+    """Maps of photos from whatever there is: words, references, closer looks, and what is known of
+    good parts besides (`MemoryBank.factor`).
+
+    Returns:
+        (B, S, S), see `ImageDecoder.anomaly_map`.
+
+    Raises:
+        MissingPartError: no reference, and no trained text side to do without.
+        ConfigError: an unknown formulation, or features that do not fit.
+    """
+    closer = partial(
+        looked_at_closely,
+        bank=bank,
+        decoder=decoder,
+        geometries=photos.geometries,
+        looks=(look(bank.detail) for look in photos.closer),
+    )
+    features = photos.features
+    with torch.inference_mode(), decoder_errors():
+        drawn = decoder.anomaly_map(
+            features.stages,
+            features.grid,
+            text_features=text_features,
+            memory_bank=bank,
+            formulation=formulation,
+            closer=closer,
+        )
+        if formulation == "normalised" and bank.factor != 1.0:
+            drawn = as_map(bank.factor * as_ratio(drawn))
+    return drawn
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig
 from anomalygpt.encoders.photos import EncodedPhotos, PhotoEncoder
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
-from anomalygpt.evidence import Evidence, cautions_of, decoder_errors, refined
+from anomalygpt.evidence import Evidence, cautions_of, drawn_maps
 from anomalygpt.images.detail import Detail
 from anomalygpt.images.reading import ImageSource, is_single, listed, photo_name, try_load
 from anomalygpt.language.generation import GenerationOptions
@@ -231,25 +231,18 @@ class AnomalyGPT(nn.Module):
         kind = formulation or self.config.decoder.formulation
         bank, _ = self.library.alike((), references, kind)
         text = self.category_features(category or DEFAULT_CATEGORY)
-        features, grid = photos.features, photos.features.grid
-        with torch.inference_mode(), decoder_errors():
-            drawn = self.decoder.anomaly_map(
-                features.stages, grid, text_features=text, memory_bank=bank, formulation=kind
-            )
-            if kind == "normalised":
-                looks = (look(bank.detail) for look in photos.closer)
-                drawn = refined(drawn, bank, self.decoder, self.config.encoder.resize, looks)
-        maps = drawn.clamp(0.0, 1.0)  # outside, so that whoever has it may go on computing
+        drawn = drawn_maps(self.decoder, photos, bank, text, kind)
+        maps = drawn.clamp(0.0, 1.0)  # outside of inference mode, to go on computing
         config = self.decoder.config
         return Evidence(
             replace(photos, closer=()),  # a result need not hold the photo
             maps,
-            self.decoder.score(maps, grid, kind),
+            self.decoder.score(maps, photos.features.grid, kind),
             bank.names,
             description,
             kind,
             config.region_level,
-            cautions_of(photos.marks, features.embedding, bank, config.least_likeness),
+            cautions_of(photos.marks, photos.features.embedding, bank, config.least_likeness),
             reads_description=not self.is_narrow,
         )
 

@@ -42,6 +42,7 @@ def save_references(
             known[f"{prefix}name.{number}"] = name
             known[f"{prefix}own.{number}"] = str(reference.own)
             known[f"{prefix}marks.{number}"] = " ".join(sorted(reference.marks))
+            known[f"{prefix}grid.{number}"] = " ".join(map(str, reference.grid or ()))
     try:
         save_file(tensors, path, metadata=known)
     except (SafetensorError, OSError) as error:
@@ -83,8 +84,10 @@ def _level(
         stages, varied = (_numbered(tensors, f"{key}.{part}.") for part in ("stages", "varied"))
         own = int(metadata[f"{prefix}own.{number}"])
         marks = frozenset(metadata.get(f"{prefix}marks.{number}", "").split())
+        sides = [int(side) for side in metadata.get(f"{prefix}grid.{number}", "").split()]
+        grid = (sides[0], sides[1]) if len(sides) == 2 else None
         references[metadata[f"{prefix}name.{number}"]] = _checked(
-            Reference(stages, own, varied or None, marks, tensors.get(f"{key}.embedding"))
+            Reference(stages, own, varied or None, marks, tensors.get(f"{key}.embedding"), grid)
         )
     return references
 

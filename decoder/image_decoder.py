@@ -76,6 +76,7 @@ class ImageDecoder(nn.Module):
         text_features: Tensor | None = None,
         memory_bank: MemoryBank | None = None,
         formulation: Formulation | None = None,
+        closer: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """The map from whatever evidence there is: words, references, or both fused.
 
@@ -85,6 +86,7 @@ class ImageDecoder(nn.Module):
             text_features: (2, C) or (B, 2, C), [normal, abnormal]; not needed with learned states.
             memory_bank: references; None or empty leaves the text side alone.
             formulation: how distances become a map; None takes the one the decoder was made for.
+            closer: what becomes of a normalised reference map by closer looks at the photos.
 
         Returns:
             (B, map_size, map_size). Normalised: in [0, 1], 0.5 on the reference side is the
@@ -105,6 +107,8 @@ class ImageDecoder(nn.Module):
             return self.text_map(stages, grid, text_features, formulation)
         assert memory_bank is not None
         reference_map = self.reference_map(stages, grid, memory_bank, formulation)
+        if closer is not None and not self._is_published(formulation):
+            reference_map = closer(reference_map)
         if self._is_published(formulation) or not has_text:
             return reference_map
         text_map = self.text_map(stages, grid, text_features, formulation)
@@ -189,51 +193,53 @@ class ImageDecoder(nn.Module):
     def with_closer_look(
         self, whole: Tensor, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank
     ) -> Tensor:
-        """A normalised map, with what a closer look at the same photos shows.
+        """A normalised reference map, with what a closer look at the same photos shows.
 
         Where parts lie alike, the closer look replaces the map. Where they do not, fine patches of
         one place find their like in another, and the larger of the two counts; what is small shows
         in few of the stages, so that of the closer look it is the largest of them instead of their
-        mean, as a `closer_factor`-th.
+        mean, as a `closer_factor`-th. In a fixed pose, photos of another shape than the references
+        cannot be laid over them closely: their map stays.
 
         Args:
             whole: (B, S, S) in [0, 1], the map as far as the closer look reaches.
             stages: patch tokens per stage, each (B, H*W, C), any scale.
             grid: patch rows and columns, H and W, finer than those of the map.
-            memory_bank: references looked at closely, see `MemoryBank.closer`.
+            memory_bank: references; nothing changes where they were not looked at closely.
 
         Returns:
             (B, S, S) in [0, 1].
         """
         self._check(stages, grid)
+        closer = memory_bank.closer
+        if closer is None:
+            return whole
+        by_place = self.config.by_place or closer.fixed_pose
+        alike = closer.place_weight(grid) if by_place else 0.0
+        if closer.fixed_pose and not alike:
+            return whole
+        distances = partial(closer.distances, stages)
 
         def drawn(joined: Joined, factor: float) -> Tensor:
-            values = self._normalised(stages, grid, memory_bank, joined, factor)
+            values = as_map(factor * self._ratio(closer, distances, grid, joined))
             planes = rearrange(values, "b (h w) -> b 1 h w", h=grid[0], w=grid[1])
-            shrinks = max(grid) > min(whole.shape[1:])
-            return F.interpolate(
-                planes, size=whole.shape[1:], mode="bilinear", antialias=shrinks
-            ).squeeze(1)
+            size = whole.shape[1:]
+            shrinks = max(grid) > min(size)
+            return F.interpolate(planes, size=size, mode="bilinear", antialias=shrinks).squeeze(1)
 
-        by_place = self.config.by_place or memory_bank.fixed_pose
-        alike = memory_bank.place_weight(grid) if by_place else 0.0
         found = whole
         if alike < 1.0:
-            found = torch.maximum(whole, drawn(_largest, self.config.closer_factor))
-        return torch.lerp(found, drawn(_mean, 1.0), alike) if alike else found
+            # Scaled like the whole map, to which it is a supplement.
+            trust = self._trust(memory_bank, memory_bank.grid or grid)
+            found = torch.maximum(whole, drawn(_largest, trust / self.config.closer_factor))
+        if not alike:
+            return found
+        return torch.lerp(found, drawn(_mean, self._trust(closer, grid)), alike)
 
-    def _normalised(
-        self,
-        stages: Sequence[Tensor],
-        grid: Grid,
-        memory_bank: MemoryBank,
-        joined: Joined = _mean,
-        factor: float = 1.0,
-    ) -> Tensor:
-        """(B, H*W), see `reference_map` and `with_closer_look`."""
-        distances = partial(memory_bank.distances, stages)
-        ratio = self._ratio(memory_bank, distances, grid, joined)
-        return as_map(ratio * (self._trust(memory_bank, grid, joined) / factor))
+    def _normalised(self, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank) -> Tensor:
+        """(B, H*W), see `reference_map`."""
+        ratio = self._ratio(memory_bank, partial(memory_bank.distances, stages), grid, _mean)
+        return as_map(ratio * self._trust(memory_bank, grid))
 
     def _ratio(
         self, memory_bank: MemoryBank, distances: Distances, grid: Grid, joined: Joined
@@ -254,7 +260,7 @@ class ImageDecoder(nn.Module):
                 ratio = torch.maximum(placed, ratio / lone)
         return without_level(ratio, self.config.level_share)
 
-    def _trust(self, memory_bank: MemoryBank, grid: Grid, joined: Joined) -> float:
+    def _trust(self, memory_bank: MemoryBank, grid: Grid) -> float:
         """What ratios are multiplied by, so that good parts of every product have like maps: by
         what each of three references or more, left out, gets from the others. Of two each has
         but one to be held against, which lets good parts look worse than they are."""
@@ -266,7 +272,7 @@ class ImageDecoder(nn.Module):
         if count < FEWEST_LEFT_OUT:
             return 1.0
         scores = [
-            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid, joined))
+            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid, _mean))
             for number in range(count)
         ]
         return usual / float(torch.cat(scores).log().mean().exp())

@@ -78,6 +78,7 @@ class MemoryBank:
         varied: Sequence[Tensor] | None = None,
         marks: Collection[str] = (),
         embedding: Tensor | None = None,
+        grid: Grid | None = None,
     ) -> str:
         """Remember one good part.
 
@@ -89,6 +90,7 @@ class MemoryBank:
             varied: tokens (M, P, C) per stage of simulated other photos of the same part.
             marks: by which the photo is known again, see `with_mark`; they mean nothing here.
             embedding: (D,), the photo as a whole, for `likeness`.
+            grid: rows and columns of the patches; None takes any that has as many of them.
 
         Returns:
             The name.
@@ -110,7 +112,7 @@ class MemoryBank:
             self._check_widths(views, "the reference")
             own = int(keep[0].sum()) or len(kept[0])
             whole = None if embedding is None else F.normalize(embedding.float(), dim=0)
-            self._references[name] = Reference(kept, own, copies, frozenset(marks), whole)
+            self._references[name] = Reference(kept, own, copies, frozenset(marks), whole, grid)
             self._forget_derived()
         return name
 
@@ -129,12 +131,14 @@ class MemoryBank:
                 self.closer.remove(name)
                 self.closer = self.closer if len(self.closer) else None
 
-    def look_closer(self, name: str, stages: Sequence[Tensor], varied: Sequence[Tensor]) -> None:
+    def look_closer(
+        self, name: str, stages: Sequence[Tensor], varied: Sequence[Tensor], grid: Grid
+    ) -> None:
         """Remember what a closer look at a reference gave, unless another one had none.
 
         Args:
             name: of a reference that was added.
-            stages, varied: as in `add`, of as many patches as the finer grid has.
+            stages, varied, grid: as in `add`, of the finer grid.
 
         Raises:
             DecoderError: as `add`.
@@ -143,7 +147,7 @@ class MemoryBank:
             if self.closer is None and len(self) == 1:
                 self.closer = MemoryBank(self.encoder, fixed_pose=self.fixed_pose)
             if self.closer is not None:
-                self.closer.add(stages, name=name, varied=varied)
+                self.closer.add(stages, name=name, varied=varied, grid=grid)
 
     def with_mark(self, marks: Collection[str]) -> tuple[str, ...]:
         """Names of the references that were added with one of these marks."""
@@ -163,6 +167,12 @@ class MemoryBank:
         if not wholes or len(wholes) < len(known):
             return None
         return (F.normalize(embedding.float(), dim=1) @ torch.stack(wholes).T).amax(dim=1)
+
+    @property
+    def grid(self) -> Grid | None:
+        """Patch rows and columns of the references; None where they are unknown or differ."""
+        grids = {reference.grid for reference in self._references.values()}
+        return grids.pop() if len(grids) == 1 else None
 
     @property
     def stands_alone(self) -> bool:
@@ -306,7 +316,12 @@ class MemoryBank:
         bank.bit_depth = int(metadata.get("bit_depth") or 0) or None
         detail = metadata.get("detail", "whole")
         bank.detail = int(detail) if detail.isdecimal() else detail
-        bank.factor = float(metadata.get("factor", 1.0))
+        try:
+            bank.factor = float(metadata.get("factor", 1.0))
+        except ValueError:
+            bank.factor = math.nan
+        if not 0.0 < bank.factor < math.inf:
+            raise DecoderError(f"{path} is not a complete memory bank: its factor is no number")
         bank.closer = cls._of(closer, metadata) if closer else None
         return bank
 

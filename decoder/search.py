@@ -33,6 +33,7 @@ class Reference:
             tell how much a good part differs from itself. None when not known.
         marks: by which whoever added the photo knows it again.
         embedding: (D,) of length 1, the photo as a whole; None when not known.
+        grid: rows and columns of its own patches; None when not known.
     """
 
     stages: tuple[Tensor, ...]
@@ -40,6 +41,7 @@ class Reference:
     varied: tuple[Tensor, ...] | None
     marks: frozenset[str] = frozenset()
     embedding: Tensor | None = None
+    grid: Grid | None = None
 
 
 def unit_stages(stages: Sequence[Tensor]) -> list[Tensor]:

@@ -59,7 +59,7 @@ class Spread:
         One with patches left out does not say what lies where; a single one does not tell how
         parts lie. Then it is 0, except that a single one in a fixed pose gives 1.
         """
-        if grid is None or any(r.own != grid[0] * grid[1] for r in self.references):
+        if grid is None or not all(_fits(reference, grid) for reference in self.references):
             return 0.0
         if self._fixed_pose:
             return 1.0
@@ -163,6 +163,11 @@ class Spread:
             rows = slice(first * reference.own, (first + share) * reference.own)
             found.append(tuple(stage[rows] for stage in reference.varied))
         return found
+
+
+def _fits(reference: Reference, grid: Grid) -> bool:
+    """Whether a reference has all patches of a grid: as many of another shape lie elsewhere."""
+    return reference.own == grid[0] * grid[1] and reference.grid in (None, grid)
 
 
 def _some(references: Sequence[Reference], most: int) -> Sequence[Reference]:

@@ -35,8 +35,15 @@ def run(options: argparse.Namespace) -> int:
     depth = options.bit_depth or common_bit_depth([*good, *paths])
     bank = remember(assistant, good, options, depth)
     if options.most_are_good:
-        about = {"bit_depth": depth, "formulation": options.formulation}
-        count = learn_run(assistant, paths, bank, **about, watch=with_bar)
+        count = learn_run(
+            assistant,
+            paths,
+            bank,
+            category=options.category,
+            bit_depth=depth,
+            formulation=options.formulation,
+            watch=with_bar,
+        )
         say(f"{count} photos show how good parts vary: distances count {bank.factor:.2f}-fold")
     found = assistant.inspect_batch(
         paths,

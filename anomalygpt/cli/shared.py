@@ -7,6 +7,7 @@ import ast
 from collections.abc import Sequence
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.images.detail import MOST_WINDOWS
 
 
 def add_part_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,8 @@ def add_part_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="compare with N evenly turned copies of each reference, itself included (default: 12 "
-        "of a single one, 6 of two, else 1); 1 for parts that must not be turned",
+        "of a single one, 6 of two; of more 1, or up to 6 where they show that parts lie freely); "
+        "1 for parts that must not be turned",
     )
     parser.add_argument(
         "--flips", action="store_true", help="also compare with mirrored references"
@@ -49,8 +51,8 @@ def add_detail(parser: argparse._ActionsContainer) -> None:
         type=detail,
         metavar="auto|whole|N",
         help="look once at whole photos, or also at windows at their own resolution, N of them "
-        "along the shorter side (default auto: 2 where photo and references have the pixels for "
-        "it, for small damage on large photos)",
+        "1 to 8 along the shorter side (default auto: 2 where photo and references have the pixels "
+        "for it, for small damage on large photos)",
     )
 
 
@@ -110,8 +112,10 @@ def detail(text: str) -> int | str:
     """auto, whole or a number of windows, for `type=`."""
     if text in ("auto", "whole"):
         return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected auto, whole or a number, got {text!r}")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WINDOWS:
+        raise argparse.ArgumentTypeError(
+            f"expected auto, whole or a number from 1 to {MOST_WINDOWS}, got {text!r}"
+        )
     return int(text)
 
 

@@ -70,14 +70,16 @@ class References:
             DataError: too few of a category's good photos can be read.
         """
         wanted = {
-            (path, self._turns(trial.shots))
+            (path, self._turns(trial.shots), number)
             for trial in plan.trials
-            for path in trial.order[: trial.shots]
+            for number, path in enumerate(trial.order[: trial.shots])
         }
         # Many turns first: the photo as it is comes with them.
-        ordered = sorted(wanted, key=lambda each: (-each[1], each[0]))
-        for path, turns in with_bar(ordered, len(ordered), f"references of {plan.category}"):
-            self._of(path, turns)
+        ordered = sorted(wanted, key=lambda each: (-each[1], each[2], each[0]))
+        for path, turns, number in with_bar(
+            ordered, len(ordered), f"references of {plan.category}"
+        ):
+            self._of(path, turns, number)
         # Those that lie freely are turned here.
         trials = with_bar(plan.trials, len(plan.trials), f"trials of {plan.category}")
         return [self._set(plan.category, trial) for trial in trials]
@@ -99,7 +101,7 @@ class References:
         for path in trial.order:
             if len(readable) == trial.shots:
                 break
-            if self._of(path, most) is not None:
+            if self._of(path, most, len(readable)) is not None:
                 readable.append(path)
         if len(readable) < trial.shots:
             reasons = "; ".join(list(self.skipped.values())[:3])
@@ -127,12 +129,12 @@ class References:
         own = [each[2] for each in read(turns)]
         return ReferenceSet([str(path) for path in paths], banks, own)
 
-    def _of(self, path: Path, turns: int) -> tuple[str, EncodedReference] | None:
-        """A reference, encoded once; None where it cannot be read."""
+    def _of(self, path: Path, turns: int, number: int = 0) -> tuple[str, EncodedReference] | None:
+        """Reference `number` of a bank, encoded once; None where it cannot be read."""
         if str(path) in self.skipped:
             return None
         try:
-            return self._files.encoded(path, turns)
+            return self._files.encoded(path, turns, number)
         except ImageError as error:
             self.skipped[str(path)] = str(error)
             return None

@@ -41,6 +41,7 @@ def fill(
         turns_of_each, total, formulation, rotations=rotations, fixed_pose=bank.fixed_pose
     )
     turns, if_free = rule(), rule(lie_alike=False)
+    before = bank.closer, bank.factor
     names = _put(bank, read(turns))
     if turns == if_free or bank.lie_alike:
         return turns
@@ -49,6 +50,7 @@ def fill(
     finally:  # also where one cannot be read again: the bank is then as it was
         for name in names:
             bank.remove(name)
+        bank.closer, bank.factor = before
     _put(bank, turned)
     return if_free
 
@@ -82,9 +84,10 @@ def add_to(bank: MemoryBank, reference: EncodedReference, name: str | None, mark
             varied=reference.varied,
             marks=[mark],
             embedding=reference.embedding,
+            grid=reference.grid,
         )
         if closer := reference.closer:
-            bank.look_closer(name, closer.stages, closer.varied)
+            bank.look_closer(name, closer.stages, closer.varied, closer.grid)
         elif len(bank) <= MOST_CLOSER:  # one that was too small: then all are seen whole
             bank.closer = None
         return name

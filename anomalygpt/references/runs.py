@@ -74,6 +74,7 @@ def learn_run(
     photos: Sequence[ImageSource],
     bank: MemoryBank,
     *,
+    category: str | None = None,
     bit_depth: int | None = None,
     formulation: Formulation | None = None,
     watch: Watch | None = None,
@@ -84,7 +85,7 @@ def learn_run(
         assistant: that will inspect them.
         photos: of the run, most of them good; of many only some are looked at, evenly spread.
         bank: its `factor` is set, and holds for further photos, too.
-        bit_depth, formulation: as they will be inspected; published maps have no scale.
+        category, bit_depth, formulation: as they will be inspected; published maps have no scale.
         watch: is handed the photos, and may show how far they are.
 
     Returns:
@@ -105,7 +106,14 @@ def learn_run(
         step = max(1.0, len(photos) / MOST_PHOTOS)
         chosen = [photos[int(number * step)] for number in range(min(len(photos), MOST_PHOTOS))]
         seen = watch(chosen, len(chosen), "photos of the run") if watch else chosen
-        found = assistant.inspect_batch(seen, bank, map_only=True, bit_depth=bit_depth)
+        found = assistant.inspect_batch(
+            seen,
+            bank,
+            category=category,
+            map_only=True,
+            bit_depth=bit_depth,
+            formulation=formulation,
+        )
         scores = [each.anomaly_score for each in found if not isinstance(each, Exception)]
         before = run_factor(scores)
     finally:

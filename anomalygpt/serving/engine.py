@@ -208,6 +208,7 @@ def _remembered(
 ) -> Generator[Progress, None, MemoryBank]:
     """A bank of the references, with a step for each."""
     library, kind = assistant.library, assistant.config.decoder.formulation
+    detail = detail if kind == "normalised" else "whole"
     first = turns_of_each(len(references), kind)
 
     def one(number: int, turns: int) -> Named:

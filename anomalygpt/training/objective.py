@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from anomalygpt.encoders import ImageFeatures
 from anomalygpt.errors import ConfigError
-from anomalygpt.evidence import refined
+from anomalygpt.evidence import looked_at_closely
+from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.training.batches import Batch
 from decoder import DEFAULT_CATEGORY, MemoryBank, dice_loss, focal_loss
 from decoder.scale import fused
@@ -135,25 +136,24 @@ def training_maps(
         with torch.no_grad():
             stages = features[row : row + 1].stages
             drawn = assistant.decoder.reference_map(stages, features.grid, bank)[0].clamp(0.0, 1.0)
+            photo = photos[row] if photos and config.formulation == "normalised" else None
+            if photo is not None:
+                drawn = _looked_at_closely(assistant, drawn, photo, bank)
         if config.formulation == "published" or text_map is None:
-            found = drawn
+            maps.append(drawn)
         else:
-            found = fused(drawn, text_map[row], config.text_weight)
-        photo = photos[row] if photos and config.formulation == "normalised" else None
-        if photo is not None:
-            found = _looked_at_closely(assistant, found, photo, bank)
-        maps.append(found)
+            maps.append(fused(drawn, text_map[row], config.text_weight))
     return torch.stack(maps)
 
 
 def _looked_at_closely(
     assistant: AnomalyGPT, drawn: Tensor, photo: np.ndarray, bank: MemoryBank
 ) -> Tensor:
-    """The map (M, M) with what a closer look shows; gradients pass where the map counts."""
-    with torch.no_grad():
-        look = assistant.photos.closer(Image.fromarray(photo), bank.detail)
-        resize = assistant.config.encoder.resize
-    return refined(drawn[None], bank, assistant.decoder, resize, [look])[0]
+    """The reference map (M, M) with what a closer look shows."""
+    encoder = assistant.config.encoder
+    where = ImageGeometry.fit((len(photo), len(photo[0])), encoder.input_size, encoder.resize)
+    look = assistant.photos.closer(Image.fromarray(photo), bank.detail)
+    return looked_at_closely(drawn[None], bank, assistant.decoder, [where], [look])[0]
 
 
 def answer_loss(

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from anomalygpt.data import Instruction, Sample, open_instructions
 from anomalygpt.errors import AnomalyGPTError, ConfigError, TrainingError, WorkerError
+from anomalygpt.images.detail import Detail
 from anomalygpt.interruptions import stopping
 from anomalygpt.references.banks import FileBanks
 from anomalygpt.training import checkpoints
@@ -93,11 +95,14 @@ class Trainer:
                 weight_decay=arguments.weight_decay,
             )
         )
+        # Published maps know no closer look, and need no larger photos.
+        published = self.assistant.config.decoder.formulation == "published"
+        self._detail: Detail = "whole" if published else arguments.detail
         self._banks = FileBanks(
             self.assistant.library.in_memory(arguments.cache_mb),
             rotations=arguments.rotations,
             depths=data.depths,
-            detail=arguments.detail,
+            detail=self._detail,
         )
         self._prepare_rows(data, instructions)
         if self._last is not None:
@@ -111,7 +116,12 @@ class Trainer:
 
         def rows(samples: Sequence[Sample]) -> InspectionRows:
             return InspectionRows(
-                arguments, encoder, map_size, samples, data.normal_photos, data.depths
+                replace(arguments, detail=self._detail),
+                encoder,
+                map_size,
+                samples,
+                data.normal_photos,
+                data.depths,
             )
 
         self._batches = StepBatches(

@@ -9,12 +9,15 @@ counts that good parts are expected to keep, the one that normalises the map.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from anomalygpt.encoders.base import ImageFeatures
 from anomalygpt.evaluation.references import ReferenceSet
-from anomalygpt.evidence import refined
+from anomalygpt.evidence import looked_at_closely
+from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.model import AnomalyGPT
 from decoder import ImageDecoder
 from decoder.config import Formulation
@@ -74,12 +77,23 @@ def _scores_among_themselves(
     for name, reference in zip(references.names, references.encoded, strict=True):
         # The photo as it is; its turned copies would only ask the same once more.
         photo, others = reference.unturned(), bank.without(name)
-        maps = decoder.anomaly_map(
-            photo.stages, grid, text_features=text, memory_bank=others, formulation=formulation
-        ).clamp(0.0, 1.0)
-        if formulation == "normalised" and photo.closer:
+        closer = None
+        if photo.closer:
             look = ImageFeatures(photo.embedding[None], photo.closer.stages, photo.closer.grid)
-            maps = refined(maps, others, decoder, resize, [look])
+            where = ImageGeometry.fit(look.grid, decoder.config.map_size, resize)
+            closer = partial(
+                looked_at_closely, bank=others, decoder=decoder, geometries=[where], looks=[look]
+            )
+        elif others.closer is not None:
+            continue  # one of many: only the first are looked at closely, as the tests are
+        maps = decoder.anomaly_map(
+            photo.stages,
+            grid,
+            text_features=text,
+            memory_bank=others,
+            formulation=formulation,
+            closer=closer,
+        ).clamp(0.0, 1.0)
         scores.append(float(decoder.score(maps, grid, formulation)))
     return torch.tensor(scores, dtype=torch.float64)
 

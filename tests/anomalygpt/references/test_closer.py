@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from anomalygpt import AnomalyGPT
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, ImageError
 from anomalygpt.presets import PRESETS
 from anomalygpt.references.pictures import MOST_CLOSER
 from decoder import MemoryBank
@@ -74,10 +75,7 @@ def test_a_part_against_itself_scores_nothing(assistant, fixed_pose, detail) -> 
     text = assistant.decoder.config.text_weight  # words for damage have their share of the whole
     with torch.inference_mode():
         alone = assistant.decoder.text_map(seen.features.stages, seen.features.grid)
-    if fixed_pose:  # what the closer look shows replaces the map
-        assert float(evidence.maps.max()) < 1e-5
-    else:
-        assert torch.allclose(evidence.maps, text * alone, atol=1e-4)
+    assert torch.allclose(evidence.maps, text * alone, atol=1e-4)
 
 
 def test_more_references_than_are_looked_at_closely(assistant) -> None:
@@ -119,6 +117,54 @@ def test_photos_in_a_batch_and_alone_have_the_same_map(assistant, closer, parts)
     for image, found in zip(images, together, strict=True):
         alone = assistant.inspect(image, closer, map_only=True)
         assert found.small_map == pytest.approx(alone.small_map, abs=1e-5)
+
+
+@pytest.mark.parametrize("fixed_pose", [False, True])
+def test_photos_of_another_shape_are_not_laid_over_each_other(assistant, fixed_pose) -> None:
+    """As many patches of a transposed photo lie elsewhere."""
+    upright, lying = photo(1, 150, 120), photo(1, 120, 150)
+    bank = assistant.remember([upright], fixed_pose=fixed_pose)
+    assert bank.closer is not None
+    rows, columns = bank.closer.grid
+    assert rows > columns
+    assert bank.closer.place_weight((rows, columns)) == float(fixed_pose)
+    assert bank.closer.place_weight((columns, rows)) == 0.0
+    whole = assistant.remember([upright], fixed_pose=fixed_pose, detail="whole")
+    found, plain = (
+        assistant.inspect(lying, each, map_only=True).small_map for each in (bank, whole)
+    )
+    if fixed_pose:
+        assert np.array_equal(found, plain)
+    assert (found >= plain - 1e-6).all()
+
+
+def test_a_failed_reading_leaves_closer_looks_and_scale(assistant, monkeypatch, tmp_path) -> None:
+    bank = assistant.remember([photo(1)])
+    closer, bank.factor = bank.closer, 1.25
+    path = tmp_path / "part.png"
+    photo(2).save(path)
+    with pytest.raises(ImageError):
+        assistant.remember([path, tmp_path / "missing.png"], bank=bank)
+    assert (bank.closer, bank.factor) == (closer, 1.25)
+
+
+def test_a_thin_photo_keeps_its_damage_in_its_strip(build_assistant) -> None:
+    """Longer than its width four times, and padded: the closer look has another shape than it."""
+    assistant = build_assistant()
+    assistant.photos.config = replace(assistant.photos.config, resize="pad")
+    good = np.asarray(photo(1, 120, 960))
+    damaged = good.copy()
+    damaged[20:60, 700:740] = (220, 20, 20)
+    bank = assistant.remember([Image.fromarray(good)], fixed_pose=True)
+    assert bank.closer is not None
+    whole = assistant.remember([Image.fromarray(good)], fixed_pose=True, detail="whole")
+    found, plain = (
+        assistant.inspect(Image.fromarray(damaged), each, map_only=True) for each in (bank, whole)
+    )
+    changed = np.abs(found.small_map - plain.small_map).max(axis=1) > 1e-6
+    top, _, bottom, _ = (edge * len(changed) / 64 for edge in found.geometry.box)
+    assert changed[round(top) : round(bottom)].all()
+    assert changed.sum() == round(bottom) - round(top)
 
 
 def test_a_result_does_not_hold_the_photo(assistant, closer) -> None:
