@@ -184,6 +184,8 @@ def _who(clause: str, count: int) -> str:
     """ "told" or "open"; "courtesy" and "aside" go with whatever stands beside them."""
     words, (asked,) = plain(clause), understand(clause)[:1] or (Asked("open", ""),)
     numbers, _ = boxes_in(words)
+    if any(number != LAST and not 1 <= number <= count for number in numbers):
+        return "told"
     if numbers and asked.intent == "box":
         is_one = len(numbers) == 1 and (
             1 <= numbers[0] <= count or (numbers[0] == LAST and count > 0)
