@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from anomalygpt.replies.ends import sentences
 from anomalygpt.replies.kinds import claimed_kinds, kinds_in
 from anomalygpt.replies.known import Known, places_named
 from anomalygpt.replies.measures import boxes_named, wrong_measures
@@ -18,8 +19,7 @@ from anomalygpt.replies.words import plain
 __all__ = ["Known", "inventions"]
 
 # The number of a line in a list counts nothing.
-_MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+", re.MULTILINE)
-_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•]|#+)\s+")
 _UNKNOWN = re.compile(
     r"\b(?:can|could|do|does|did) not (?:\w+ )?(?:tell|say|know|show|see)\b"
     r"|\bwhether\b|\bif\b"
@@ -102,7 +102,8 @@ def inventions(text: str, known: Known) -> list[str]:
         known: the result and what was said before.
     """
     found: list[str] = []
-    for sentence in _SENTENCES.split(_MARKER.sub("", text)):
+    for each in sentences(text):
+        sentence = " ".join(_MARKER.sub("", each).split())
         if plain(sentence):
             found += _of_sentence(sentence, known)
     return found
