@@ -34,7 +34,7 @@ _RELEASED = re.compile(
     r"|\b(?:is|are|lies?|stays?|falls?|still) (?:\w+ )?within (?:the )?(?:\w+ )?tolerances?\b"
     r"|^within (?:the )?(?:\w+ )?tolerances?\b|\b(?:is|still|remains|fully) usable\b"
     r"|\bready (?:for|to) (?:be )?(?:ship\w*|us\w+|s[ae]l\w+|sold|deliver\w*|dispatch\w*)\b"
-    r"|\b(?:nothing|no need|no reason) to worry\b"
+    r"|\b(?:nothing|no need|no reason) to worry\b|^(?:accepted|passed|released|all good)$"
 )
 _NOT_LOCAL = re.compile(r"\b(?:despite|in spite|even|regardless|although|though|marks?|regions?)\b")
 _AT = re.compile(r"^(?: \w+)? (?:at|in|on|around|near|there)\b")
@@ -56,11 +56,12 @@ _DAMAGED = re.compile(
 _ACCUSED = re.compile(
     rf"\b(?:{THING}|marks?|regions?|box(?:es)?) (?:is|are|was|were|(?:has|have) been|can be)"
     r" (?:clearly |also |indeed |actually )?(?:detected|found|visible|seen|present|noticed"
-    r"|identified|spotted|marked|observed)\b(?! from\b)"
+    r"|identified|spotted|marked|observed)\b(?! (?:from|best|only)\b)"
     r"|\b(?:this|it|that) (?:is|was) an? (?:\w+ )?(?:bad|defective|faulty|damaged|broken|rejected)"
     r" (?:part|one|piece|product|item)\b"
     r"|\b(?:fails|failed|(?:did|does) not pass) (?:the |this |our |your )?(?:\w+ )?(?:inspection"
     r"|tests?|checks?)\b"
+    r"|\b(?:it|this|part) was rejected\b"
     r"|\b(?:region|place|spot|area|mark|something)s? (?:stands?|stood) out\b"
 )
 _SUBJECT = (

@@ -8,7 +8,8 @@ _FIELD = re.compile(
     r"(?:^|[;,|]\s*)[\s*_#-]*(?:(?P<verdict>(?:verdict|result|status|decision|assessment|conclusion"
     r"|condition)s?)|(?P<damage>(?:damages?|defects?|anomal(?:y|ies)|flaws?|faults?|issues?)"
     r"(?: (?:found|seen|detected|visible))?)"
-    r"|(?P<kind>(?:kind|type|nature)(?: of (?:damage|defect|anomaly))?|findings?)"
+    r"|(?P<kind>(?:(?:damage|defect|anomaly) )?(?:kind|type|nature)"
+    r"(?: of (?:damage|defect|anomaly))?|findings?)"
     r"|(?P<cause>(?:root |likely |probable )?(?:cause|reason))"
     r"|(?P<place>location|position|place|where))[*_ ]*:[*_]*\s+(?P<value>[^;|\n]+)",
     re.IGNORECASE,

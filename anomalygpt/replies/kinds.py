@@ -53,7 +53,8 @@ _NOUN = re.compile(rf"\ban? (?:\w+ )?(?P<kind>{_KIND})\b")
 _VERB = re.compile(r"\b(?:is|are|means?|looks?|comes?|goes|can|may|might|could|will|has|have)\b")
 _BARE = re.compile(
     r"^(?:(?:deep|fine|small|large|long|thin|single|slight|light|obvious|clear|visible|badly"
-    rf"|slightly|clearly|surface) )?(?:(?P<kind>{_KIND})|(?P<state>{_STATE}))$"
+    rf"|slightly|clearly|surface) )?(?:(?P<kind>{_KIND})|(?P<state>{_STATE}))"
+    r"(?: (?:at|on|in|near) the .*)?$"
 )
 _OF_KINDS = re.compile(
     r"\b(?:look|watch|search|check) (?:out )?for\b|\btypical|\bcommon|\bkinds?\b"

@@ -63,7 +63,8 @@ The damage was made by a worn die.|This results from overheating.
 This is a false alarm.|It is just a shadow.|It is within tolerance.|Within tolerance.
 The part is still usable.|It is ready for shipment.|The part is ready to ship.
 Verdict: good|Result: OK|Status: accepted|**Verdict:** good|Damage: none|Defects found: none
-Defect: scratch|Kind: crack|Cause: overload|Location: handle|Location: top|Scratch.|Cracked.
+Defect: scratch|Kind: crack|Cause: overload|Defect type: crack|Location: handle
+Location: top|Crack at the left|Accepted.|All good.|Scratch.|Cracked.
 It was dropped during transport.|The operator made a mistake.|The supplier sent a bad batch.
 """
 SAID = """
@@ -118,15 +119,17 @@ It is defective.|It has a defect.|The part shows damage.|Look at the left.|Box 1
 I see a region at the top.|Two marks stand out.|It is cracked.|There seems to be damage.
 The photo differs from good parts.|The part shows a large anomaly.|Unfortunately, the part is bad.
 An anomaly was detected.|Defects were found.|Damage is visible.|This is a bad part.
-Verdict: defective|Damage: yes|It failed the inspection.|A region stands out.|Something stands out.
+Verdict: defective|Damage: yes|It failed the inspection.|It was rejected.
+A region stands out.|Something stands out.
 The part should be rejected.|It needs rework.|This part fails.|The verdict is yes.
 Yes, there is damage.
 """
 SAID_OF_GOOD = """
 Nothing stands out in this photo.|It looks fine.|I see no damage.|Faint damage can escape me.
 Verdict: good|Damage: none|No defects were found.|If damage is visible, set it aside.
-No region stands out.|Damage is best seen in raking light.|The part can be used.|It is within tolerance.
-It may pass.|If something is damaged, set it aside.|Damage often comes from handling.
+No region stands out.|Damage is best seen in raking light.|The part can be used.
+It is within tolerance.|It may pass.|If something is damaged, set it aside.
+A mark is seen best in raking light.|Damage often comes from handling.
 The center looks fine.|A second look by eye costs little.
 """
 QUESTIONS = """
