@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, DialogueTooLongError
 from anomalygpt.evidence import Evidence
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.replies import (
@@ -147,7 +147,19 @@ class Chat:
         return asked
 
     def _talk(self, question: str, options: GenerationOptions) -> Iterator[str]:
-        """What the result tells from the result, what is open by the language model."""
+        """What the result tells from the result, what is open by the language model.
+
+        Raises:
+            DialogueTooLongError: the chat stays as it was.
+        """
+        before = self._about, self._is_listed
+        try:
+            return self._routed(question, options)
+        except DialogueTooLongError:
+            self._about, self._is_listed = before
+            raise
+
+    def _routed(self, question: str, options: GenerationOptions) -> Iterator[str]:
         told, opened = route(question, len(self.inspection.regions))
         asked = self._understood(told or opened)
         if is_free(understand(opened)) and asked[0].intent == "box" and not told:
@@ -159,28 +171,35 @@ class Chat:
         boxes = open_boxes(understand(opened), self.inspection)
         boxes = boxes or open_boxes(asked, self.inspection)
         self._about = asked[0] if names_box(asked, self.inspection) else None
+        turns: list[tuple[str, str]] = []
         if reply is not None:
             self._is_listed |= any(each.intent == "where" for each in asked)
             if not opened:
                 return self._given(question, reply)
-            self._remember(told, reply)
+            turns.append(self._turn(told, reply))
         if boxes and not self._is_listed:
             listed = reply_to(understand(_LIST_QUESTION), self.inspection)
             if listed is not None:
-                self._remember(_LIST_QUESTION, listed)
+                turns.append(self._turn(_LIST_QUESTION, listed, is_first=not turns))
                 self._is_listed = True
-        self._dialogue.ask(opened if self._begun else self._evidence.first_question(opened))
+        is_first = not (self._begun or turns)
+        self._dialogue.ask(self._evidence.first_question(opened) if is_first else opened, turns)
         self._begun = True
         # Not the description: it tells what a part may have, or must not.
         heard = tuple(each for each, _ in self.history)
         guard = Guard(Known(self.inspection, opened, heard, boxes))
         return self._guarded(question, reply.text if reply else "", guard, options)
 
+    def _turn(self, question: str, reply: Reply, is_first: bool = True) -> tuple[str, str]:
+        """A question that the result answers, and its answer, as the language model reads them."""
+        asked = question if reply.question is None else reply.question
+        if is_first and not self._begun:
+            asked = self._evidence.first_question(asked)
+        return asked, reply.in_english
+
     def _remember(self, question: str, reply: Reply) -> None:
         """A turn that the result answers, which the language model reads before the next."""
-        asked = question if reply.question is None else reply.question
-        asked = asked if self._begun else self._evidence.first_question(asked)
-        self._dialogue.remember(asked, reply.in_english)
+        self._dialogue.remember(*self._turn(question, reply))
         self._begun = True
 
     def _guarded(
@@ -203,7 +222,7 @@ class Chat:
             shown += passed
             yield passed
         finally:
-            if guard.written and guard.written != own:
+            if guard.written.strip() != own.strip():
                 # What was left out is not to be built upon.
                 self._dialogue.retract(own)
             self.history.append((question, shown.rstrip()))

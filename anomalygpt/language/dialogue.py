@@ -53,19 +53,30 @@ class Dialogue:
         """Number of pictures."""
         return len(self._prompt)
 
-    def ask(self, question: str) -> None:
+    def ask(self, question: str, turns: Sequence[tuple[str, str]] = ()) -> None:
         """Read a question; afterwards `probabilities`, `answer` and `stream` refer to it.
+
+        Args:
+            question: the next one.
+            turns: questions and answers from elsewhere that are read before it; see `remember`.
 
         Raises:
             DialogueTooLongError: it does not fit any more; the dialogue stays as it was.
             ConfigError: a second question about several pictures at once.
         """
-        ids = self._unread + self._question_ids(question)
-        # Before anything was read, the pictures stand in front.
-        prompt = 0 if self._length else self._prompt.shape[1]
-        self._check_space(self._length + prompt + len(ids))
-        text = self._embed([ids]).expand(self.batch, -1, -1)
-        self._read(torch.cat([self._prompt, text], dim=1) if prompt else text)
+        before = self._unread, self._rows, self._begun
+        try:
+            for turn in turns:
+                self.remember(*turn)
+            ids = self._unread + self._question_ids(question)
+            # Before anything was read, the pictures stand in front.
+            prompt = 0 if self._length else self._prompt.shape[1]
+            self._check_space(self._length + prompt + len(ids))
+            text = self._embed([ids]).expand(self.batch, -1, -1)
+            self._read(torch.cat([self._prompt, text], dim=1) if prompt else text)
+        except BaseException:
+            self._unread, self._rows, self._begun = before
+            raise
         self._rows = None
         self._begun = True
         self._asked_at = self._length
@@ -94,13 +105,14 @@ class Dialogue:
         self._give(answer)
 
     def retract(self, answer: str) -> None:
-        """Forget the answer that was just written, and take given words in its place.
+        """Forget the answer that was just written, also an empty one, and take given words in its
+        place.
 
         Raises:
-            ConfigError: several pictures, or no answer was written.
+            ConfigError: several pictures, or no question was asked since the last given answer.
         """
         self._need_one_picture("a given answer")
-        if not self._rows:
+        if self._rows == [] or self._logits is None:
             raise ConfigError("no answer was written that could be taken back; call ask first")
         _truncate(self._cache, self._asked_at)
         self._length, self._unread = self._asked_at, []

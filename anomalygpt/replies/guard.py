@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import re
 
+from anomalygpt.replies.ends import sentence_end, sentences
 from anomalygpt.replies.inventions import Known, inventions
 
-# An end mark with room behind it, or the end of a line.
-_END = re.compile(r"[.!?][\"”')\]]*(?=\s)|\n")
-# Neither the number of a line nor a word cut short ends a sentence.
-_NO_END = re.compile(
-    r"^\s*\d{1,2}\.$|(?:^|[\s(])(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|dr|mr|ms|mrs|fig)\.$",
-    re.IGNORECASE,
-)
 _LEADS_ON = re.compile(r":$")
 
 
@@ -42,7 +36,7 @@ class Guard:
         self.written += piece
         self._rest += piece
         before = len(self.shown)
-        while (end := self._end()) is not None:
+        while (end := sentence_end(self._rest, is_all=False)) is not None:
             sentence, self._rest = self._rest[:end], self._rest[end:]
             self._pass(sentence)
         return self.shown[before:]
@@ -50,15 +44,10 @@ class Guard:
     def finish(self) -> str:
         """What may be shown of the last sentence, which may have no end mark."""
         before = len(self.shown)
-        self._pass(self._rest)
+        for sentence in sentences(self._rest):
+            self._pass(sentence)
         self._rest = ""
         return self.shown[before:]
-
-    def _end(self) -> int | None:
-        for match in _END.finditer(self._rest):
-            if not _NO_END.search(self._rest[: match.end()]):
-                return match.end()
-        return None
 
     def _pass(self, sentence: str) -> None:
         body = sentence.strip()

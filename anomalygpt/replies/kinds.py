@@ -51,6 +51,20 @@ _IN_STATE = re.compile(
 _ALONE = re.compile(rf"^(?:yes )?(?:an?|one|the) (?:\w+ ){{0,2}}?(?P<kind>{_KIND})(?: .*)?$")
 _NOUN = re.compile(rf"\ban? (?:\w+ )?(?P<kind>{_KIND})\b")
 _VERB = re.compile(r"\b(?:is|are|means?|looks?|comes?|goes|can|may|might|could|will|has|have)\b")
+_BARE = re.compile(
+    r"^(?:(?:deep|fine|small|large|long|thin|single|slight|light|obvious|clear|visible|badly"
+    rf"|slightly|clearly|surface) )?(?:(?P<kind>{_KIND})|(?P<state>{_STATE}))"
+    r"(?: (?:at|on|in|near) the .*)?$"
+)
+_OF_KINDS = re.compile(
+    r"\b(?:look|watch|search|check) (?:out )?for\b|\btypical|\bcommon|\bkinds?\b"
+)
+# Who says so asks, also without a question mark.
+_ASKS = re.compile(
+    r"^(?:(?:please|and|so|but|now|ok|hi|hello|just|then|also|thanks) )*(?:tell|explain|describe"
+    r"|give|write|list|show|define|name|draft|compare|suggest|summari[sz]e|how|what|why|where|when"
+    r"|who|which|is|are|was|were|does|do|did|can|could|should|would|may|might|has|have)\b"
+)
 # What stands before a kind that is not claimed.
 _HEDGE = re.compile(
     r"\bwhether\b|\bif (?:it|this|that|they|there|these|what \w+|the \w+)\b"
@@ -83,6 +97,15 @@ def claimed_kinds(sentence: str, known: Known) -> list[str]:
     return [kind for kind in dict.fromkeys(found) if not is_named(kind, known)]
 
 
+def bare_kinds(sentence: str, known: Known) -> list[str]:
+    """The kind of damage that is all that a sentence says: "Cracked."."""
+    match = _BARE.match(plain(known.without_names(sentence)))
+    if not match or sentence.endswith((":", "?")) or _OF_KINDS.search(plain(known.asked)):
+        return []
+    kind = match["kind"] or match["state"]
+    return [] if is_named(kind, known) else [kind]
+
+
 def kinds_in(text: str) -> list[str]:
     """All kinds of damage that a text has words for."""
     return re.findall(rf"\b{_KIND}\b", plain(text))
@@ -95,19 +118,27 @@ def is_named(kind: str, known: Known) -> bool:
     named = re.compile(rf"\b(?:the|this|that|these|those|my|our) (?:\w+ )?{re.escape(stem)}")
     stated = re.compile(rf"\b{re.escape(stem)}")
     for said in known.said:
-        match = (named if said.endswith("?") else stated).search(said)
+        is_asked = said.endswith("?") or _ASKS.search(said)
+        match = (named if is_asked else stated).search(said)
         if match and not _HEDGE.search(said[: match.start()]):
             return True
     return False
 
 
 def _claims(part: str, known: Known) -> list[str]:
-    patterns = (_CLAIM, _DEFINITE, _OF_PART, _IN_STATE)
-    return [
-        match.groupdict().get("shown") or match["kind"]
-        for pattern in patterns
-        for match in pattern.finditer(part)
-        if not _HEDGE.search(part[: match.start(match.lastgroup or "kind")])
-        # Who asked what a word means is told what "it" is.
-        and not (known.is_term_asked and (pattern is not _CLAIM or match["it"]))
-    ]
+    found = []
+    for pattern in (_CLAIM, _DEFINITE, _OF_PART, _IN_STATE):
+        for match in pattern.finditer(part):
+            if _HEDGE.search(part[: match.start(match.lastgroup or "kind")]):
+                continue
+            kind = match.groupdict().get("shown") or match["kind"]
+            # Who asked what a word means is told what "it" is.
+            is_meant = pattern is _CLAIM and match["it"]
+            is_meant = is_meant or (pattern is not _CLAIM and _is_asked(kind, known))
+            if not (is_meant and known.is_of_term(part)):
+                found.append(kind)
+    return found
+
+
+def _is_asked(kind: str, known: Known) -> bool:
+    return re.sub(r"(?:es|ed|s)$", "", kind) in plain(known.asked)

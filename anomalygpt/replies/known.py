@@ -80,7 +80,19 @@ class Known:
         """Whether the question is what a word means; "it" in the answer is then no defect."""
         return bool(_TERM.search(plain(self.asked)))
 
+    def is_of_term(self, clause: str) -> bool:
+        """Whether a clause may tell what a word means: it was asked, and the clause speaks
+        neither of this photo nor of a place in it."""
+        if not self.is_term_asked or places_named(clause):
+            return False
+        return not _OF_PHOTO.search(plain(clause))
 
+
+_OF_PHOTO = re.compile(
+    r"\b(?:the|this|your|our) (?:part|photo|image|picture)\b|\b(?:on the|this|your|our) surface\b"
+    r"|\bhere\b"
+    r"|\b(?:is|are|was|were) (?:\w+ )?(?:visible|seen|found) (?:here|in th|on th)"
+)
 _TERM = re.compile(
     r"\bwhat (?:is|are|does|would be) an? \w|\bthe word\b|\bmean by an? |\bkeeps saying\b"
     r"|\b(?:define|describe|explain)(?: what)? an? |\bdifference between\b|\bsame as an? "

@@ -162,7 +162,7 @@ def _is_told(text: str, clause: str, numbers: tuple[int, ...], known: Known) -> 
 
 def _wrong_sizes(words: str, known: Known) -> list[str]:
     # Who asked what a word means is told how large such things are.
-    if _LOOSE.search(words) or known.is_term_asked:
+    if _LOOSE.search(words) or known.is_of_term(words):
         return []
     meant = known.meant(boxes_named(words))
     sizes = {plain(each.size) for _, each in meant}

@@ -183,7 +183,9 @@ def route(question: str, count: int) -> Route:
 def _who(clause: str, count: int) -> str:
     """ "told" or "open"; "courtesy" and "aside" go with whatever stands beside them."""
     words, (asked,) = plain(clause), understand(clause)[:1] or (Asked("open", ""),)
-    numbers, _ = boxes_in(words)
+    numbers, is_of_box = boxes_in(words)
+    if is_of_box and not all(1 <= n <= count or (n == LAST and count > 0) for n in numbers):
+        return "told"
     if numbers and asked.intent == "box":
         is_one = len(numbers) == 1 and (
             1 <= numbers[0] <= count or (numbers[0] == LAST and count > 0)

@@ -66,6 +66,12 @@ def _counted(folder: Path) -> list[Path]:
     ]
 
 
+def _stamps(folder: Path) -> set[tuple[str, int, int]]:
+    """Changes when a stage writes anything that counts; cheaper than hashes."""
+    found = [(str(file), file.stat()) for file in _counted(folder)]
+    return {(name, stat.st_size, stat.st_mtime_ns) for name, stat in found}
+
+
 def _hash_files(files: Iterable[Path], root: Path) -> str:
     lines = sorted(f"{file.relative_to(root).as_posix()} {hash_file(file)}" for file in files)
     return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()
@@ -93,8 +99,9 @@ def _told(value: Any) -> Any:
 def recorded(
     stage: str, options: argparse.Namespace, run: Callable[[argparse.Namespace], int]
 ) -> int:
-    """Run a stage and keep its record: also of a run that is interrupted, none of one that is
-    refused or had nothing to do.
+    """Run a stage and keep its record: it is written before the stage runs, and the earlier one
+    comes back where the stage was refused, stopped or had nothing to do, and left the result as
+    it was.
 
     Args:
         stage: one of `RESULTS`.
@@ -109,16 +116,25 @@ def recorded(
     # Where something lies without a record, nobody knows how it was begun.
     runs = before["runs"] if before else [None] if _counted(options.output) else []
     runs = runs if this in runs[-1:] else [*runs, this]
-    finished = before["result"] if before else None
-    if finished is None or finished != hash_of(result):
-        _write(path, {"stage": stage, "runs": runs, "result": None})
+    found = hash_of(result)
+    finished = found if before and before["result"] == found else None
+    begun = _stamps(options.output)
+    record = {"stage": stage, "runs": runs, "result": None}
+    _write(path, record)
+    status = None
     try:
         status = run(options)
     except AnomalyGPTError:
-        _write(path, before)
+        # Refused, if nothing was written.
+        if finished is None and _stamps(options.output) == begun:
+            _write(path, before)
         raise
-    if status == 0 and (found := hash_of(result)) != finished:
-        _write(path, {"stage": stage, "runs": runs, "result": found})
+    finally:
+        found = hash_of(result)
+        if finished is not None and found == finished:
+            _write(path, before)
+        elif status == 0:
+            _write(path, {**record, "result": found})
     return status
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +13,7 @@ from anomalygpt import AnomalyGPT, GenerationOptions
 from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig, LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
-from anomalygpt.errors import ConfigError
+from anomalygpt.errors import ConfigError, DialogueTooLongError
 from anomalygpt.replies import declined, reply_to, understand
 from anomalygpt.replies.inventions import Known, inventions
 
@@ -30,7 +30,11 @@ class Scripted:
         self.read: list[str] = []
         self._answers, self._sure = answers, 0.97 if is_anomalous else 0.02
 
-    def ask(self, question: str) -> None:
+    def ask(self, question: str, turns: Sequence[tuple[str, str]] = ()) -> None:
+        if len(question) > 400:
+            raise DialogueTooLongError("too long")
+        for turn in turns:
+            self.remember(*turn)
         self.read.append(f"asked: {question}")
 
     def say(self, answer: str) -> None:
@@ -160,9 +164,51 @@ def test_where_nothing_is_left_of_a_box_its_facts_are_told(begin) -> None:
 
 
 def test_an_answer_of_nothing_is_replaced(begin) -> None:
-    chat, _ = begin("")
+    chat, dialogue = begin("")
     found = chat.judge()
     assert chat.ask(CAUSE) == declined(found)
+    assert dialogue.read[-1] == f"instead: {declined(found)}"
+
+
+def test_white_space_around_an_answer_is_nothing_left_out(begin) -> None:
+    chat, dialogue = begin(" Ask somebody.\n")
+    chat.judge()
+    assert chat.ask(CAUSE).strip() == "Ask somebody."
+    assert dialogue.read[-1] == f"asked: {CAUSE}"
+
+
+@pytest.mark.parametrize(
+    "question", ["How many are there and what could have caused {}?", "Why did you mark box 1{}?"]
+)
+def test_a_question_that_does_not_fit_changes_nothing(begin, question: str) -> None:
+    chat, dialogue = begin("Please look there.")
+    found = chat.judge()
+    chat.ask("How large is box 1?")
+    before, history = [*dialogue.read], [*chat.history]
+    with pytest.raises(DialogueTooLongError):
+        chat.ask(question.format(" really" * 80))
+    assert (dialogue.read, chat.history) == (before, history)
+    # "It" is still the box, and the list is still to be read.
+    x0, y0, x1, y1 = found.regions[0].bbox
+    assert f"{x1 - x0} × {y1 - y0} pixels" in chat.ask("how large is it?")
+    chat.ask("Explain box 1.")
+    assert dialogue.read[-2].startswith("told: Where is it?")
+
+
+def test_a_real_dialogue_that_is_full_stays_as_it_was(talking, parts) -> None:
+    chat = talking.chat(parts / "stained.png", parts / "good.png")
+    chat.judge()
+    dialogue = talking.open_dialogue(chat._evidence)
+    dialogue.ask("Where is it?")
+    dialogue.retract("At the left.")  # nothing was written
+    with pytest.raises(DialogueTooLongError):
+        dialogue.ask("Why? " * 5000, [("How many?", "One.")])
+    other = talking.open_dialogue(chat._evidence)
+    other.ask("Where is it?")
+    other.say("At the left.")
+    for each in (dialogue, other):
+        each.ask(CAUSE)
+    assert dialogue.tokens_processed == other.tokens_processed
 
 
 def test_streaming_says_what_asking_says(begin) -> None:
@@ -186,6 +232,7 @@ def test_whoever_stops_early_goes_on_from_what_was_shown(begin) -> None:
     chat.judge()
     stream = chat.stream(CAUSE)
     assert next(each for each in stream if each) == "Ask."
+    assert next(stream) == ""  # the next sentence has begun
     stream.close()
     assert chat.history[-1] == (CAUSE, "Ask.")
     assert dialogue.read[-1] == "instead: Ask."

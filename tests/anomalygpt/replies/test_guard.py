@@ -23,6 +23,16 @@ ANSWERS = {
     "There is damage e.g. at the top. Ask.": "Ask.",
     "Does it matter? Ask!\n\nKind regards": "Does it matter? Ask!\n\nKind regards",
     "The part is fine.": "",
+    "Ask. There is a\nscratch at the left. Wait.": "Ask. Wait.",
+    "The part\nis fine.": "",
+    "There are\n3 defects.": "",
+    "There are\n2 places.": "There are\n2 places.",
+    "Keep it\napart.\nAsk": "Keep it\napart.\nAsk",
+    "Steps\n\nThere is a dent\n- Ask\n2) Wait\n## End\nShift: late": (
+        "Steps\n- Ask\n2) Wait\n## End\nShift: late"
+    ),
+    "No. It is cracked. Ask.": "No. Ask.",
+    "Look at no. 2 first.": "Look at no. 2 first.",
     "": "",
     "  \n": "",
     "No end mark": "No end mark",

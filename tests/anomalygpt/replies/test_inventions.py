@@ -52,6 +52,19 @@ Box 1 covers 10.0 % of the photo.|Box 1 is at the left and box 2 is at the right
 All three regions are small.|Both regions are at the top.|The third region is the worst.
 The scratches come from handling.|You should sand the scratch down.
 The crack was caused by overload.|The cause is a worn tool.|This was caused by a worn tool.
+Despite the marks at the right, the part can be used.|Despite the marks at the right, it is fine.
+The part at the left is fine, it can be shipped.|The rest is fine, so no action is needed.
+Despite the mark at the left, the part is good.
+No doubt, the part is fine.|If I had to say, the part is fine.
+When looked at closely, the part is fine.|There is nothing to worry about, the part is fine.
+I would say the part is fine.|No doubt the part is fine.
+This happened during transport.|Somebody dropped it.|The damage comes from a blunt tool.
+The damage was made by a worn die.|This results from overheating.
+This is a false alarm.|It is just a shadow.|It is within tolerance.|Within tolerance.
+The part is still usable.|It is ready for shipment.|The part is ready to ship.
+Verdict: good|Result: OK|Status: accepted|**Verdict:** good|Damage: none|Defects found: none
+Defect: scratch|Kind: crack|Cause: overload|Defect type: crack|Location: handle
+Location: top|Crack at the left|Accepted.|All good.|Scratch.|Cracked.
 It was dropped during transport.|The operator made a mistake.|The supplier sent a bad batch.
 """
 SAID = """
@@ -86,6 +99,15 @@ Regular training helps inspectors to find faint damage.
 Why did the chicken cross the road? To get to the other side.|Use a soft cloth without grease.
 The most common causes are worn tools and dirt.|Store parts in a dry place.
 The first step is to set it aside.
+The rest of the part is fine.|There is no damage elsewhere.|At the top it looks fine.
+Apart from the left and the right, the part looks fine.
+Ask somebody before it can be used.|I cannot tell whether it is within tolerance.
+No photo tells that the part is fine.|If it can be used, somebody else decides.
+Verdict: defective|Location: left and right|Cause: unknown|Kind: to be seen by eye
+- Scratches|Damage: two places, at the left and right|Status: set aside
+Find out how this happened.|It may have happened during transport.|Perhaps somebody dropped it.
+Such damage often comes from a blunt tool.|This could result from overheating.
+It may be a false alarm.|Check that it is within tolerance.
 Such damage is often caused by handling.|The cause is not known.
 """
 # Of a photo of a good part.
@@ -96,12 +118,18 @@ There is an anomaly.|I see a defect.|Reject it.|You should reject it.|Something 
 It is defective.|It has a defect.|The part shows damage.|Look at the left.|Box 1 is the worst.
 I see a region at the top.|Two marks stand out.|It is cracked.|There seems to be damage.
 The photo differs from good parts.|The part shows a large anomaly.|Unfortunately, the part is bad.
+An anomaly was detected.|Defects were found.|Damage is visible.|This is a bad part.
+Verdict: defective|Damage: yes|It failed the inspection.|It was rejected.
+A region stands out.|Something stands out.
 The part should be rejected.|It needs rework.|This part fails.|The verdict is yes.
 Yes, there is damage.
 """
 SAID_OF_GOOD = """
 Nothing stands out in this photo.|It looks fine.|I see no damage.|Faint damage can escape me.
-It may pass.|If something is damaged, set it aside.|Damage often comes from handling.
+Verdict: good|Damage: none|No defects were found.|If damage is visible, set it aside.
+No region stands out.|Damage is best seen in raking light.|The part can be used.
+It is within tolerance.|It may pass.|If something is damaged, set it aside.
+A mark is seen best in raking light.|Damage often comes from handling.
 The center looks fine.|A second look by eye costs little.
 """
 QUESTIONS = """
@@ -205,6 +233,20 @@ def test_an_answer_about_a_box_is_about_that_box(made) -> None:
         ("There must be no burr. What do I do?", "The burr can be filed off.", True),
         ("So it has a crack?", "Yes.", True),
         ("So it is at the top?", "Yes, I think so.", True),
+        ("So it has a crack?", "Exactly, as you say.", True),
+        ("So it has a crack?", "Indeed.", True),
+        ("So it is at the top?", "That is correct.", True),
+        ("So it is at the left?", "That's right.", False),
+        ("So the part can be used?", "Exactly.", True),
+        ("What is a scratch?", "The crack is visible.", True),
+        ("What is a scratch?", "It is a scratch on the part.", True),
+        ("What is a scratch?", "The scratch is visible on the surface.", True),
+        ("What is a scratch?", "The scratch is visible under light.", False),
+        ("What is a scratch?", "The part is scratched.", True),
+        ("What is a dent?", "The damage is very large here.", True),
+        ("Describe scratches.", "There is a scratch.", True),
+        ("Tell me about a burr", "There is a burr.", True),
+        ("What is a burr?", "It comes from cutting.", False),
         ("Is it 2 mm long?", "Yes.", True),
         ("Shall I clean it?", "Yes, with a soft cloth.", False),
         ("What is a pinhole?", "It is a very small hole in a coating.", False),

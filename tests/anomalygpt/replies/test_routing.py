@@ -33,6 +33,8 @@ OPEN = [
     "What does box 1 mean?",
     "Tell me more about box 2.",
     "What is going on in the second box?",
+    "What caused box 2?",
+    "What would you check in the first place?",
     # Texts for others.
     "Summarise this for the shift log",
     "How do I describe this to the supplier?",
@@ -65,6 +67,8 @@ TOLD = [
     "Compare box 1 and 2",
     "What about box 7?",
     "Explain box 7",
+    "What caused box 7?",
+    "Why did boxes 1 and 3 happen?",
     "Which box is the largest?",
     "List all boxes",
     "Is it fine?",
@@ -150,4 +154,6 @@ def test_a_box_that_does_not_exist_is_nothing_to_talk_about(count: int) -> None:
     for number in range(1, 8):
         is_open = bool(route(f"Explain box {number}, please.", count).open)
         assert is_open is (number <= count)
+        for asked in ("What caused box {}?", "What should I do about box {}?"):
+            assert number <= count or route(asked.format(number), count).open == ""
     assert bool(route("Explain the last box", count).open) is (count > 0)

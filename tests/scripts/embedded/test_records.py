@@ -112,6 +112,49 @@ def test_runs_that_changed_nothing_are_not_kept(run: Callable[..., int], tmp_pat
     assert steps(tmp_path) == [3, 7]
 
 
+def killed(options: argparse.Namespace) -> int:
+    raise KeyboardInterrupt
+
+
+def test_a_rerun_that_is_stopped_keeps_the_record_of_what_lies_there(
+    run: Callable[..., int], tmp_path: Path
+) -> None:
+    run(writing("weights"))
+    before = record(tmp_path)
+    assert run(stopping, steps=4) == 130
+    assert record(tmp_path) == before
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, steps=5)
+    assert record(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [DataError, KeyboardInterrupt])
+def test_a_late_error_leaves_no_record_of_another_result(
+    run: Callable[..., int], tmp_path: Path, error: type[BaseException]
+) -> None:
+    def late(options: argparse.Namespace) -> int:
+        assert record(tmp_path)["runs"][-1]["arguments"]["steps"] == 4  # known before it ran
+        writing("others")(options)
+        raise error("too late")
+
+    run(writing("weights"))
+    with pytest.raises(error):
+        run(late, steps=4)
+    assert steps(tmp_path) == [3, 4]
+    assert record(tmp_path)["result"] is None
+
+
+def test_a_late_error_of_a_first_run_is_known(run: Callable[..., int], tmp_path: Path) -> None:
+    def late(options: argparse.Namespace) -> int:
+        writing("half")(options)
+        raise DataError("too late")
+
+    with pytest.raises(DataError):
+        run(late)
+    assert steps(tmp_path) == [3]
+    assert record(tmp_path)["result"] is None
+
+
 def test_a_stage_that_refuses_at_once_leaves_no_record(
     run: Callable[..., int], tmp_path: Path
 ) -> None:
