@@ -27,6 +27,7 @@ from anomalygpt.evidence import Evidence
 from anomalygpt.files import write_atomically
 from anomalygpt.progress import with_bar
 from anomalygpt.references.runs import run_factor
+from anomalygpt.verdict import EVEN
 from decoder.scale import as_map, as_ratio
 
 SHARES = (0.0, 0.02, 0.1, 0.5)
@@ -115,7 +116,7 @@ def judged(assistant: AnomalyGPT, photos: Photos, factor: float) -> np.ndarray:
     values = np.array(probabilities)
     figures = {
         **ranking_figures(photos.scores, photos.bad),
-        **verdict_figures(values > 0.5, photos.bad),
+        **verdict_figures(values > EVEN, photos.bad),
         **probability_figures(values, photos.bad),
         "refused": 0.0,
     }

@@ -87,15 +87,8 @@ def settings_of(options: argparse.Namespace) -> EvaluationSettings:
     }
     for name in (
         *("references", "limit", "mask_size", "no_decoder", "no_prompt_learner", "own_words"),
-        *(
-            "rotations",
-            "flips",
-            "fixed_pose",
-            "bit_depth",
-            "batch_size",
-            "examples",
-            "leave_out_seen",
-        ),
+        *("rotations", "flips", "fixed_pose", "bit_depth", "batch_size", "examples"),
+        "leave_out_seen",
     ):
         given[name] = getattr(options, name)
     return EvaluationSettings(**given)

@@ -50,9 +50,9 @@ def add_detail(parser: argparse._ActionsContainer) -> None:
         "--detail",
         type=detail,
         metavar="auto|whole|N",
-        help="look once at whole photos, or also at windows at their own resolution, N of them "
-        "1 to 8 along the shorter side (default auto: 2 where photo and references have the pixels "
-        "for it, for small damage on large photos)",
+        help="look once at whole photos, or also at windows at their own resolution, N of them, "
+        "1 to 8, along the shorter side (default auto: 2 where photo and references have the "
+        "pixels for it, for small damage on large photos)",
     )
 
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from anomalygpt.errors import ConfigError
+from decoder.scale import as_ratio
 
 if TYPE_CHECKING:  # nothing here needs it at run time
     from anomalygpt.images.reading import ImageSource
@@ -52,8 +54,7 @@ def run_factor(scores: Sequence[float]) -> float:
             f"{len(scores)} photos do not show how good parts vary; give at least {FEWEST_PHOTOS}, "
             "or leave out --most-are-good"
         )
-    values = np.clip(np.asarray(scores, dtype=np.float64), 0.0, 0.999)
-    distances = np.sqrt(values / (1.0 - values))
+    distances = as_ratio(torch.as_tensor(scores, dtype=torch.float64)).numpy()
     middle = float(np.median(distances))
     deviation = _DEVIATIONS * float(np.median(np.abs(distances - middle)))
     factor = TURNING_POINT / max(middle + deviation, 1e-6)
