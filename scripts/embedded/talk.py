@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--gguf", type=Path, metavar="FILE", help="by default the installed one")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch-tokens", type=int, default=1536, help="of one step")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest, of the LoRA")
     parser.add_argument("--seed", type=int, default=0)
