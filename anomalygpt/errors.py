@@ -48,6 +48,10 @@ class DeviceError(AnomalyGPTError):
     """The device or number format that was asked for cannot be used here."""
 
 
+class ExpertError(AnomalyGPTError):
+    """A foreign model cannot be reached, refuses, or broke off; the message says what to do."""
+
+
 class DialogueTooLongError(AnomalyGPTError):
     """A question does not fit into what the language model can still read."""
 

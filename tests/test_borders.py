@@ -31,6 +31,7 @@ PUBLIC = [
     "DataError",
     "DeviceError",
     "DialogueTooLongError",
+    "ExpertError",
     "GenerationOptions",
     "ImageError",
     "Inspection",

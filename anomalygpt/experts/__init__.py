@@ -1,0 +1,1 @@
+"""Foreign models as the voice of the inspector, and what it hands to them as evidence."""
