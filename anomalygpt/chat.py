@@ -11,21 +11,17 @@ from anomalygpt.errors import ConfigError, DialogueTooLongError
 from anomalygpt.evidence import Evidence
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.replies import (
-    Asked,
     Reply,
     declined,
-    follow_up,
     instead_of,
     is_free,
-    names_box,
-    open_boxes,
     reply_to,
-    route,
     supports,
     understand,
 )
 from anomalygpt.replies.guard import Guard
 from anomalygpt.replies.inventions import Known
+from anomalygpt.replies.turns import Turns
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.verdict import judge, leading_word
 
@@ -69,8 +65,7 @@ class Chat:
         self._dialogue = open_dialogue()
         self._found: Inspection | None = None
         self._begun = False
-        # The last question, where it was about a box: "how large is it?" may follow.
-        self._about: Asked | None = None
+        self._turns = Turns(lambda: self.inspection)
         self._is_listed = False  # whether the language model reads where all boxes are
 
     @property
@@ -126,25 +121,18 @@ class Chat:
         if self._manner.talks:
             return self._talk(question, options or GenerationOptions())
         is_narrow = self._manner.narrow
-        asked = self._understood(question)
+        asked = self._turns.understood(question)
         reply = None
         # The verdict is only asked for where it is needed.
         if is_narrow or not is_free(asked):
             reply = reply_to(asked, self.inspection, declining=is_narrow)
         if reply is not None:
-            self._about = asked[0] if names_box(asked, self.inspection) else None
+            self._turns.noted(asked)
             return self._given(question, reply)
         self._dialogue.ask(question if self._begun else self._evidence.first_question(question))
         self._begun = True
         answering = self._checked if is_narrow else self._answer
         return answering(question, options or GenerationOptions())
-
-    def _understood(self, question: str) -> tuple[Asked, ...]:
-        asked = understand(question)
-        if self._about is not None:
-            asked = follow_up(asked, self._about, self.inspection)
-        self._about = None
-        return asked
 
     def _talk(self, question: str, options: GenerationOptions) -> Iterator[str]:
         """What the result tells from the result, what is open by the language model.
@@ -152,31 +140,22 @@ class Chat:
         Raises:
             DialogueTooLongError: the chat stays as it was.
         """
-        before = self._about, self._is_listed
+        before = self._turns.about, self._is_listed
         try:
             return self._routed(question, options)
         except DialogueTooLongError:
-            self._about, self._is_listed = before
+            self._turns.about, self._is_listed = before
             raise
 
     def _routed(self, question: str, options: GenerationOptions) -> Iterator[str]:
-        told, opened = route(question, len(self.inspection.regions))
-        asked = self._understood(told or opened)
-        if is_free(understand(opened)) and asked[0].intent == "box" and not told:
-            # "And the other one?", after a question about a box.
-            told, opened = question, ""
-        reply = reply_to(asked, self.inspection, declining=True) if told else None
-        if reply is None:
-            told, opened = "", question
-        boxes = open_boxes(understand(opened), self.inspection)
-        boxes = boxes or open_boxes(asked, self.inspection)
-        self._about = asked[0] if names_box(asked, self.inspection) else None
+        found = self._turns.split(question)
+        reply, opened, boxes = found.reply, found.opened, found.boxes
         turns: list[tuple[str, str]] = []
         if reply is not None:
-            self._is_listed |= any(each.intent == "where" for each in asked)
+            self._is_listed |= any(each.intent == "where" for each in found.asked)
             if not opened:
                 return self._given(question, reply)
-            turns.append(self._turn(told, reply))
+            turns.append(self._turn(found.told, reply))
         if boxes and not self._is_listed:
             listed = reply_to(understand(_LIST_QUESTION), self.inspection)
             if listed is not None:

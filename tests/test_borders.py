@@ -77,6 +77,7 @@ ONLY = [
         (
             "requests",
             "httpx",
+            "httpx2",
             "aiohttp",
             "urllib3",
             "http.client",

@@ -105,7 +105,7 @@ def load_tokenizer(source: str | Path) -> Any:
         SourceError: it is not there.
         CheckpointError: it cannot be read, or gives other tokens than its own SentencePiece file.
     """
-    with _plain_errors(source), _opened(source) as (name, options):
+    with plain_errors(source), _opened(source) as (name, options):
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
     _check_tokens(tokenizer, Path(source, "tokenizer.model"))
     return tokenizer
@@ -151,6 +151,7 @@ def load_causal_lm(
     dtype: torch.dtype,
     quantization: BitsAndBytesConfig | None,
     spread: bool,
+    kind: Any = AutoModelForCausalLM,
 ) -> nn.Module:
     """The language model with every weight from the files and none invented.
 
@@ -160,6 +161,7 @@ def load_causal_lm(
         dtype: the number format of weights that are not quantized.
         quantization: from `quantization_config`.
         spread: put the layers on all CUDA devices.
+        kind: transformers' class for such models.
 
     Raises:
         SourceError: it is not there.
@@ -171,8 +173,8 @@ def load_causal_lm(
         options["device_map"] = "auto" if spread else {"": str(device)}
     if quantization is not None:
         options["quantization_config"] = quantization
-    with _plain_errors(source), quiet(), _opened(source) as (name, more):
-        model, report = AutoModelForCausalLM.from_pretrained(
+    with plain_errors(source), quiet(), _opened(source) as (name, more):
+        model, report = kind.from_pretrained(
             name,
             trust_remote_code=False,
             output_loading_info=True,
@@ -229,7 +231,7 @@ def _what_to_put(source: str | Path) -> str:
 
 
 @contextmanager
-def _plain_errors(source: str | Path) -> Iterator[None]:
+def plain_errors(source: str | Path) -> Iterator[None]:
     """Turn what transformers raises while loading into our errors."""
     try:
         yield
