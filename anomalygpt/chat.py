@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from anomalygpt.config import LanguageModelConfig
 from anomalygpt.constants import ANOMALY_QUESTION
@@ -31,6 +31,30 @@ if TYPE_CHECKING:
 
 # What the language model is told before it explains a box; it has read so in training.
 _LIST_QUESTION = "Where is it?"
+
+
+class Talk(Protocol):
+    """What everything that talks about a photo can do: a `Chat`, and whatever stands for one."""
+
+    @property
+    def history(self) -> list[tuple[str, str]]:
+        """(question, answer) of the turns so far."""
+
+    @property
+    def inspection(self) -> Inspection:
+        """The verdict, map and regions of the photo."""
+
+    def judge(self) -> Inspection:
+        """The verdict, as the first turn."""
+
+    def restart(self) -> Talk:
+        """The same photo, talked about anew."""
+
+    def ask(self, question: str, options: GenerationOptions | None = None) -> str:
+        """The whole answer to a question."""
+
+    def stream(self, question: str, options: GenerationOptions | None = None) -> Iterator[str]:
+        """The answer piece by piece."""
 
 
 class Chat:
@@ -67,6 +91,11 @@ class Chat:
         self._begun = False
         self._turns = Turns(lambda: self.inspection)
         self._is_listed = False  # whether the language model reads where all boxes are
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something was asked; the verdict is no longer the first turn then."""
+        return self._begun
 
     @property
     def inspection(self) -> Inspection:

@@ -106,7 +106,7 @@ class OpenAIVoice:
                 )
         self._count(None, requests=1)
 
-    def choose(self, messages: Sequence[Message], letters: Sequence[str]) -> list[float] | None:
+    def choose(self, messages: Sequence[Message], words: Sequence[str]) -> list[float] | None:
         """See `Voice.choose`; read off the likeliest next tokens, where the server tells them."""
         if "logprobs" in self._without:
             return None
@@ -117,11 +117,12 @@ class OpenAIVoice:
         told = answer.choices[0].logprobs if answer.choices else None
         if told is None or not told.content:
             return None
-        mass = [0.0] * len(letters)
+        places = {word.casefold(): place for place, word in enumerate(words)}
+        mass = [0.0] * len(words)
         for token in told.content[0].top_logprobs:
             first = re.match(r"\W*(\w+)", token.token)
-            if first is not None and first[1] in letters:
-                mass[list(letters).index(first[1])] += math.exp(token.logprob)
+            if first is not None and first[1].casefold() in places:
+                mass[places[first[1].casefold()]] += math.exp(token.logprob)
         total = sum(mass)
         return [each / total for each in mass] if total > 0 else None
 

@@ -111,21 +111,21 @@ class TransformersVoice:
                 raise ExpertError(f"{self.name} broke off: {writing.fault}") from writing.fault
 
     @torch.inference_mode()
-    def choose(self, messages: Sequence[Message], letters: Sequence[str]) -> list[float] | None:
-        """See `Voice.choose`; from the probabilities of all spellings of a letter that are one
+    def choose(self, messages: Sequence[Message], words: Sequence[str]) -> list[float] | None:
+        """See `Voice.choose`; from the probabilities of all spellings of a word that are one
         token."""
         with self._lock:
             inputs = self._inputs(messages, 1)
             logits = self._model(**inputs).logits[0, -1].float()
             self._usage += Usage(1, inputs["input_ids"].shape[1], 0)
         shares = logits.softmax(dim=-1)
-        mass = [float(shares[sorted(self._spellings(letter))].sum()) for letter in letters]
+        mass = [float(shares[sorted(self._spellings(word))].sum()) for word in words]
         total = sum(mass)
         return [each / total for each in mass] if total > 0 else None
 
-    def _spellings(self, letter: str) -> set[int]:
+    def _spellings(self, word: str) -> set[int]:
         encode = self._tokenizer
-        found = (encode(text, add_special_tokens=False)["input_ids"] for text in _forms(letter))
+        found = (encode(text, add_special_tokens=False)["input_ids"] for text in _forms(word))
         return {ids[0] for ids in found if len(ids) == 1}
 
     def _inputs(self, messages: Sequence[Message], room: int) -> dict[str, Tensor]:
@@ -237,8 +237,10 @@ def _sees(folder: Path) -> bool:
     return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
-def _forms(letter: str) -> tuple[str, ...]:
-    return letter, f" {letter}"
+def _forms(word: str) -> list[str]:
+    # A single small letter is most often an article.
+    cases = (word,) if len(word) == 1 else (word, word.lower(), word.upper())
+    return [f"{space}{each}" for each in cases for space in ("", " ")]
 
 
 def _parts(message: Message) -> list[dict[str, str]]:

@@ -70,16 +70,16 @@ class Voice(Protocol):
             ExpertError: the model cannot be reached, refuses, or breaks off.
         """
 
-    def choose(self, messages: Sequence[Message], letters: Sequence[str]) -> list[float] | None:
-        """How likely the answer begins with each of the letters.
+    def choose(self, messages: Sequence[Message], words: Sequence[str]) -> list[float] | None:
+        """How likely the answer begins with each of some words.
 
         Args:
-            messages: a question last, which asks for a letter.
-            letters: single capital letters.
+            messages: a question last, which asks for one of them.
+            words: short ones, such as capital letters or Yes and No; they differ in their letters.
 
         Returns:
-            Shares that add up to 1, in the order of the letters; None where the model tells no
-            probabilities, or none of the letters is among those that it tells.
+            Shares that add up to 1, in the order of the words; None where the model tells no
+            probabilities, or none of the words is among those that it tells.
 
         Raises:
             ExpertError: see `stream`.

@@ -13,6 +13,7 @@ from anomalygpt.replies import box_sentences
 from anomalygpt.replies.facts import facts_of_inspection
 from anomalygpt.replies.questions import Asked
 from anomalygpt.replies.wording import (
+    NO_PROBABILITY,
     basis,
     capital,
     found,
@@ -73,6 +74,8 @@ def sure(asked: Asked, inspection: Inspection) -> str:
             text += f" The language model alone says: {probability(inspection)}."
         return text
     others = " ".join(text for text in inspection.cautions if text != DESCRIPTION_UNREAD)
+    if inspection.anomaly_probability is None:
+        return f"{capital(NO_PROBABILITY)}. {others}".strip()
     words = capital(how_sure(inspection))
     text = f"{words}: {probability(inspection)}, compared with {basis(inspection)}."
     return f"{text} {others}".strip()
@@ -82,7 +85,8 @@ def percentage(asked: Asked, inspection: Inspection) -> str:
     """Without a word of what: the probability, and the share of the photo."""
     if not inspection.references:
         return f"{coverage(asked, inspection)} {NO_REFERENCE}"
-    first = f"{capital(probability(inspection))} ({how_sure(inspection)})."
+    sure = how_sure(inspection)
+    first = f"{capital(probability(inspection))}{f' ({sure})' if sure else ''}."
     return f"{first} {coverage(asked, inspection)}"
 
 

@@ -57,15 +57,20 @@ class Turns:
         """Remember a question that the next may point to."""
         self.about = asked[0] if names_box(asked, self._inspection()) else None
 
-    def split(self, question: str) -> Split:
-        """What the result answers of a question, and what a model that talks has to answer."""
+    def split(self, question: str, *, declining: bool = True) -> Split:
+        """What the result answers of a question, and what a model that talks has to answer.
+
+        Args:
+            question: in any language.
+            declining: see `reply_to`.
+        """
         inspection = self._inspection()
         told, opened = route(question, len(inspection.regions))
         asked = self.understood(told or opened)
         if is_free(understand(opened)) and asked[0].intent == "box" and not told:
             # "And the other one?", after a question about a box.
             told, opened = question, ""
-        reply = reply_to(asked, inspection, declining=True) if told else None
+        reply = reply_to(asked, inspection, declining=declining) if told else None
         if reply is None:
             told, opened = "", question
         boxes = open_boxes(understand(opened), inspection) or open_boxes(asked, inspection)

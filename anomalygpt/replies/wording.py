@@ -24,6 +24,10 @@ _ALL_FINE = "I see nothing that stands out"
 _WHOLE = "the photo as a whole looks unusual, though no single region stands out"
 
 
+# An expert decided, and told none.
+NO_PROBABILITY = "the verdict came without a probability"
+
+
 def found(inspection: Inspection) -> str:
     """How many regions stand out, and where, without an end mark."""
     count = len(inspection.regions)
@@ -58,7 +62,9 @@ def with_reservation(text: str, inspection: Inspection) -> str:
 
 
 def probability(inspection: Inspection) -> str:
-    return f"probability of an anomaly {100 * (inspection.anomaly_probability or 0):.0f} %"
+    if inspection.anomaly_probability is None:
+        return NO_PROBABILITY
+    return f"probability of an anomaly {100 * inspection.anomaly_probability:.0f} %"
 
 
 def basis(inspection: Inspection) -> str:

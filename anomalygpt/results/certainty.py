@@ -27,13 +27,16 @@ def how_sure(inspection: Inspection) -> str:
     Returns:
         "quite sure", "fairly sure" or "unsure, look for yourself"; "" without a verdict, and
         without a photo of a good part, where no degree of certainty can be named. Compared with
-        another product, or with itself, a photo says nothing for sure. Nobody is quite
+        another product, or with itself, a photo says nothing for sure, and neither does a
+        verdict that a foreign model contradicts. Nobody is quite
         sure that a part is good: damage may be fainter than what good parts show.
     """
     probability = inspection.anomaly_probability
     if probability is None or inspection.is_anomalous is None or not inspection.references:
         return ""
     certainty = max(probability, 1 - probability)
+    if inspection.opinion is not None and inspection.opinion.agrees is False:
+        return UNSURE
     if {AMONG_REFERENCES, OTHER_PRODUCT} & set(inspection.cautions):
         return UNSURE
     if certainty < _FAIRLY or _is_against_the_map(inspection):

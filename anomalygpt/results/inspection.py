@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +21,7 @@ from anomalygpt.files import write_atomically
 from anomalygpt.images.listing import result_mark
 from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.maps import checked_map, decode_map, encode_map, png16
+from anomalygpt.results.opinion import Opinion
 from anomalygpt.results.regions import DEFAULT_LEVEL, Region
 from decoder.config import Formulation
 
@@ -50,6 +51,8 @@ class Inspection:
             that there was no photo of a good part; the gravest first.
         formulation: how distances became the map, see `DecoderConfig`; published ones differ from
             product to product, and mean nothing by themselves.
+        opinion: what a foreign model says to the same question, see `Opinion`; None where nobody
+            was asked.
     """
 
     geometry: ImageGeometry
@@ -67,6 +70,7 @@ class Inspection:
     model: str | Mapping[str, Any] | None = None
     cautions: Sequence[str] = ()
     formulation: Formulation = "normalised"
+    opinion: Opinion | None = None
 
     def __post_init__(self) -> None:
         """Make plain numbers of what came.
@@ -159,6 +163,7 @@ class Inspection:
             "geometry": _geometry_to_dict(self.geometry),
             "map": encode_map(self._map()) if include_map else None,
             "model": dict(self.model) if isinstance(self.model, Mapping) else self.model,
+            "opinion": None if self.opinion is None else asdict(self.opinion),
         }
 
     def to_json(self, *, include_map: bool = False, indent: int | None = None) -> str:
@@ -216,6 +221,7 @@ class Inspection:
             regions=tuple(Region.from_dict(region) for region in values["regions"]),
             cautions=cautions,
             formulation=values.get("formulation", _noted_formulation(values["model"])),
+            opinion=Opinion.from_dict(values.get("opinion")),
             **{name: values[name] for name in plain},
         )
 

@@ -12,10 +12,11 @@ from anomalygpt.results.inspection import Inspection
 def sentence(inspection: Inspection) -> str:
     """The findings on a photo in one line for a person."""
     name = shown(inspection.image or "photo")
-    if inspection.answer is not None and inspection.anomaly_probability is not None:
-        sure = how_sure(inspection)
-        number = f"(P(anomaly) {inspection.anomaly_probability:.2f}, {sure})" if sure else ""
-        parts = [f"{name}: {inspection.answer}", number, *inspection.cautions]
+    if inspection.answer is not None:
+        sure, probability = how_sure(inspection), inspection.anomaly_probability
+        number = f"(P(anomaly) {probability:.2f}, {sure})" if sure else ""
+        said = opinion_sentence(inspection)
+        parts = [f"{name}: {inspection.answer}", number, said, *inspection.cautions]
         return " ".join(part for part in parts if part)
     places = Counter(region.location for region in inspection.regions)
     where = ", ".join(
@@ -23,6 +24,16 @@ def sentence(inspection: Inspection) -> str:
     )
     score = f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
     return ". ".join([score, *inspection.cautions])
+
+
+def opinion_sentence(inspection: Inspection) -> str:
+    """What a foreign model says, and whether it says the same; "" where none was asked."""
+    opinion = inspection.opinion
+    if opinion is None:
+        return ""
+    words = " ".join(opinion.answer.split()) or "(nothing)"
+    against = " The two disagree; look for yourself." if opinion.agrees is False else ""
+    return f"{opinion.model} says: {words}{against}"
 
 
 def regions(inspection: Inspection, *, in_one_line: bool) -> str:

@@ -1,0 +1,34 @@
+"""From what a person names to a voice that can be asked."""
+
+from __future__ import annotations
+
+from anomalygpt.experts.addresses import Address
+from anomalygpt.experts.voice import Voice
+from anomalygpt.language.loading import Quantization
+
+
+def open_voice(
+    address: Address,
+    *,
+    timeout: float | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    quantization: Quantization | None = None,
+) -> Voice:
+    """The voice at an address; a server is not asked yet whether it is there.
+
+    Args:
+        address: from `read_address`.
+        timeout: of a server, see `OpenAIVoice`; None takes its usual one.
+        device, dtype, quantization: of a model in this process, see `TransformersVoice`.
+
+    Raises:
+        AnomalyGPTError: it cannot be used; the message says why.
+    """
+    if address.kind == "openai":
+        from anomalygpt.experts.openai_voice import OpenAIVoice
+
+        return OpenAIVoice(address) if timeout is None else OpenAIVoice(address, timeout=timeout)
+    from anomalygpt.experts.transformers_voice import TransformersVoice
+
+    return TransformersVoice(address.model, device=device, dtype=dtype, quantization=quantization)
