@@ -112,21 +112,32 @@ class TransformersVoice:
 
     @torch.inference_mode()
     def choose(self, messages: Sequence[Message], words: Sequence[str]) -> list[float] | None:
-        """See `Voice.choose`; from the probabilities of all spellings of a word that are one
-        token."""
+        """See `Voice.choose`; from the tokens that the spellings of a word begin with, but for
+        those with which another word begins, too."""
         with self._lock:
             inputs = self._inputs(messages, 1)
             logits = self._model(**inputs).logits[0, -1].float()
             self._usage += Usage(1, inputs["input_ids"].shape[1], 0)
         shares = logits.softmax(dim=-1)
-        mass = [float(shares[sorted(self._spellings(word))].sum()) for word in words]
+        firsts = [self._first_tokens(word) for word in words]
+        mass = []
+        for own in firsts:
+            others = set().union(*(each for each in firsts if each is not own))
+            mass.append(float(shares[sorted(own - others)].sum()))
         total = sum(mass)
         return [each / total for each in mass] if total > 0 else None
 
-    def _spellings(self, word: str) -> set[int]:
+    def _first_tokens(self, word: str) -> set[int]:
+        # A single small letter is most often an article.
+        cases = (word,) if len(word) == 1 else (word, word.lower(), word.upper())
+        texts = [f"{space}{each}" for each in cases for space in ("", " ")]
         encode = self._tokenizer
-        found = (encode(text, add_special_tokens=False)["input_ids"] for text in _forms(word))
-        return {ids[0] for ids in found if len(ids) == 1}
+        found = [encode(text, add_special_tokens=False)["input_ids"] for text in texts]
+        return {ids[0] for ids in found if ids} - self._spaces()
+
+    def _spaces(self) -> set[int]:
+        """Tokens that are a space alone: they begin every word."""
+        return set(self._tokenizer(" ", add_special_tokens=False)["input_ids"])
 
     def _inputs(self, messages: Sequence[Message], room: int) -> dict[str, Tensor]:
         """What the model reads, on its device."""
@@ -235,12 +246,6 @@ def _sees(folder: Path) -> bool:
     with plain_errors(folder):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
-
-def _forms(word: str) -> list[str]:
-    # A single small letter is most often an article.
-    cases = (word,) if len(word) == 1 else (word, word.lower(), word.upper())
-    return [f"{space}{each}" for each in cases for space in ("", " ")]
 
 
 def _parts(message: Message) -> list[dict[str, str]]:
