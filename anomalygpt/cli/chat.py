@@ -15,6 +15,7 @@ from importlib import import_module
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK
+from anomalygpt.cli.voices import add_expert_options, consultants_of, say_costs
 
 SUMMARY = "talk about one photo"
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="the photo")
     add_part_options(parser)
     add_formulation(add_model_options(parser))
+    add_expert_options(parser)
     parser.add_argument(
         "--max-new-tokens", type=positive, default=128, metavar="N", help="longest answer"
     )
@@ -50,12 +52,16 @@ def run(options: argparse.Namespace) -> int:
 
     if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no letters end nothing
         sys.stdin.reconfigure(errors="replace")
+    consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=True)
-    sitting = Sitting(assistant, options)
+    sitting = Sitting(assistant, options, consultants)
     sitting.show()
-    for line in _lines(sitting.interactive):
-        if not sitting.handle(line):
-            break
+    try:
+        for line in _lines(sitting.interactive):
+            if not sitting.handle(line):
+                break
+    finally:
+        say_costs(consultants.voice if consultants else None, options)
     return OK
 
 

@@ -7,11 +7,19 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
-from anomalygpt.errors import ImageError, OutputError
+from anomalygpt.cli.voices import add_expert_options, consultants_of, say_costs
+from anomalygpt.errors import OutputError
 from anomalygpt.files import shown
+
+if TYPE_CHECKING:
+    from anomalygpt.experts.consulting import Consultants
+    from anomalygpt.model import AnomalyGPT
+    from anomalygpt.results.inspection import Inspection
+    from decoder import MemoryBank
 
 SUMMARY = "say whether photos show something wrong, and where"
 
@@ -31,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     good = _listed(options.reference)
     outputs = _output_names(paths)
     _check_outputs(options, outputs, good)
+    _check_expert(options)
+    consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=not options.map_only)
     depth = options.bit_depth or common_bit_depth([*good, *paths])
     bank = remember(assistant, good, options, depth)
@@ -45,19 +55,10 @@ def run(options: argparse.Namespace) -> int:
             watch=with_bar,
         )
         say(f"{count} photos show how good parts vary: distances count {bank.factor:.2f}-fold")
-    found = assistant.inspect_batch(
-        paths,
-        bank,
-        description=options.description,
-        category=options.category,
-        map_only=options.map_only,
-        batch_size=options.batch_size,
-        bit_depth=depth,
-        formulation=options.formulation,
-    )
+    found = _found(options, assistant, consultants, paths, bank, good, depth)
     failed = 0
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
-        if isinstance(inspection, ImageError):
+        if isinstance(inspection, AnomalyGPTError):
             failed += 1
             say(f"skipped: {inspection}")
             continue
@@ -67,11 +68,57 @@ def run(options: argparse.Namespace) -> int:
         if options.save_map:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
         tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
+    if consultants is not None:
+        say_costs(consultants.voice, options)
     if failed and len(paths) > 1:
         say(f"{failed} of {len(paths)} photos could not be inspected")
     if failed == len(paths):
         return ERROR
     return SOME_FAILED if failed else OK
+
+
+def _found(
+    options: argparse.Namespace,
+    assistant: AnomalyGPT,
+    consultants: Consultants | None,
+    paths: Sequence[Path],
+    bank: MemoryBank,
+    good: Sequence[Path],
+    depth: int | None,
+) -> Iterable[Inspection | AnomalyGPTError]:
+    """The findings on each photo, or the error that stands for it."""
+    if consultants is not None:
+        return consultants.inspect(
+            assistant,
+            paths,
+            bank,
+            good[0] if good else None,
+            description=options.description,
+            category=options.category,
+            bit_depth=depth,
+            formulation=options.formulation,
+        )
+    return assistant.inspect_batch(
+        paths,
+        bank,
+        description=options.description,
+        category=options.category,
+        map_only=options.map_only,
+        batch_size=options.batch_size,
+        bit_depth=depth,
+        formulation=options.formulation,
+    )
+
+
+def _check_expert(options: argparse.Namespace) -> None:
+    """Refuse what would be without any effect."""
+    if options.expert is not None and options.map_only:
+        raise ConfigError("--map-only asks nobody; leave it or --expert out")
+    if options.knowledge is not None and options.expert is None:
+        raise ConfigError(
+            "--knowledge is for the expert here, name one with --expert; without one "
+            "`anomalygpt chat` quotes it"
+        )
 
 
 def _listed(sources: Sequence[str]) -> list[Path]:
@@ -139,6 +186,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_part_options(parser)
     add_formulation(add_model_options(parser))
+    add_expert_options(parser)
     parser.add_argument(
         "--map-only", action="store_true", help="draw the map only; needs no language model"
     )

@@ -10,17 +10,20 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from anomalygpt.chat import Chat
+from anomalygpt.chat import Talk
 from anomalygpt.cli.assistant import reference_paths, remember
 from anomalygpt.cli.half_blocks import LINES_OF_TEXT, can_draw, half_blocks, picture_size
 from anomalygpt.cli.status import plain, say
 from anomalygpt.errors import AnomalyGPTError, ConfigError, DialogueTooLongError, OutputError
+from anomalygpt.experts.briefing import Exhibits
+from anomalygpt.experts.consultation import OWN, Consultation
+from anomalygpt.experts.consulting import Consultants
 from anomalygpt.files import shown, write_atomically
 from anomalygpt.images.listing import list_images
 from anomalygpt.images.pages import pages_of
@@ -36,6 +39,7 @@ HELP = {
     "/reference [PHOTO...]": "add photos of good parts, and look again; alone: list them",
     "/reference clear": "do without references",
     "/map": "draw the map again",
+    "/thoughts": "what an expert wrote down before it answered (--think)",
     "/save PATH": "write the findings (.json), the map (.png) or the talk (.txt, .md)",
     "/save! PATH": "the same, over an older file",
     "/help": "this list",
@@ -54,8 +58,18 @@ class Sitting:
         references: photos of good parts.
     """
 
-    def __init__(self, assistant: AnomalyGPT, options: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        assistant: AnomalyGPT,
+        options: argparse.Namespace,
+        consultants: Consultants | None = None,
+    ) -> None:
         """Read the references, and inspect the photo.
+
+        Args:
+            assistant: that inspects.
+            options: of `anomalygpt chat`.
+            consultants: experts and knowledge that take part.
 
         Raises:
             ImageError, SourceError: a photo cannot be used; it is named.
@@ -64,6 +78,7 @@ class Sitting:
         self.interactive = is_interactive()
         self._assistant = assistant
         self._options = options
+        self._consultants = consultants
         self._answering = GenerationOptions(
             max_new_tokens=options.max_new_tokens,
             temperature=options.temperature,
@@ -112,7 +127,7 @@ class Sitting:
             # All are read again: how each is turned depends on how many there are.
             depth = self._options.bit_depth or common_bit_depth([photo, *references])
             bank = remember(self._assistant, references, self._options, depth)
-        talk = self._begin(photo, bank)
+        talk = self._begin(photo, bank, references)
         # Only now: a photo that cannot be read must leave everything as it was.
         self.talk, self._photo, self._bank = talk, photo, bank
         self.references = list(references)
@@ -122,16 +137,20 @@ class Sitting:
                 f"the first of {len(pages)} photos in {shown(photo)}; the next is {shown(pages[1])}"
             )
 
-    def _begin(self, photo: Path, bank: MemoryBank) -> Chat:
-        options = self._options
-        talk = self._assistant.chat(
-            photo,
+    def _begin(self, photo: Path, bank: MemoryBank, references: Sequence[Path]) -> Talk:
+        options, assistant = self._options, self._assistant
+        evidence = assistant.examine(
+            assistant.encode([photo], bit_depth=options.bit_depth or bank.bit_depth),
             bank,
             description=options.description,
             category=options.category,
-            bit_depth=options.bit_depth,
             formulation=options.formulation,
         )
+        talk: Talk = assistant.chat_about(evidence)
+        if self._consultants is not None:
+            first = references[0] if references else None
+            exhibits = Exhibits(photo, first, options.bit_depth or bank.bit_depth)
+            talk = self._consultants.talk(assistant, talk, evidence, exhibits)
         talk.judge()  # later answers then go with the verdict; what can fail does so here
         return talk
 
@@ -143,6 +162,8 @@ class Sitting:
                     print(plain(piece, keep_lines=self.interactive), end="", flush=True)
         finally:
             print(flush=True)
+        if isinstance(self.talk, Consultation) and (told := about_turn(self.talk)):
+            print(plain(told, keep_lines=self.interactive), flush=True)
 
     def _command(self, line: str) -> bool:
         name, _, rest = line.partition(" ")
@@ -153,6 +174,7 @@ class Sitting:
             "/image": lambda: self._image(rest),
             "/reference": lambda: self._reference(rest),
             "/map": self._map,
+            "/thoughts": self._thoughts,
             "/save": lambda: self._save(rest, replace_file=False),
             "/save!": lambda: self._save(rest, replace_file=True),
             "/help": _print_help,
@@ -191,6 +213,13 @@ class Sitting:
             )
         print(self._picture(), flush=True)
 
+    def _thoughts(self) -> None:
+        turns = self.talk.turns if isinstance(self.talk, Consultation) else []
+        thoughts = [turn.thoughts for turn in turns if turn.thoughts]
+        if not thoughts:
+            raise ConfigError("nothing was written down before an answer; --think asks for it")
+        print(plain(thoughts[-1], keep_lines=self.interactive), flush=True)
+
     def _picture(self) -> str:
         terminal = shutil.get_terminal_size()
         photo = self._overlay(max_side=512, boxes=False)
@@ -227,16 +256,28 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def findings_json(talk: Chat) -> str:
+def about_turn(talk: Consultation) -> str:
+    """Who gave the last answer where it was not our own model, and what it goes by."""
+    turn = talk.turns[-1]
+    parts = [] if turn.speaker == OWN else [f"— {turn.speaker}"]
+    if turn.sources and turn.speaker != OWN:  # quotations name their own
+        parts.append(f"(read: {'; '.join(turn.sources)})")
+    return " ".join(parts)
+
+
+def findings_json(talk: Talk) -> str:
     """The inspection with its map, as `Inspection.from_json` reads it, and the chat."""
     values = talk.inspection.to_dict(include_map=True)
-    values["conversation"] = [
-        {"question": question, "answer": answer} for question, answer in talk.history
-    ]
+    if isinstance(talk, Consultation):
+        values["conversation"] = [asdict(turn) for turn in talk.turns]
+    else:
+        values["conversation"] = [
+            {"question": question, "answer": answer} for question, answer in talk.history
+        ]
     return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
-def chat_text(talk: Chat, *, markdown: bool = False) -> str:
+def chat_text(talk: Talk, *, markdown: bool = False) -> str:
     """The verdict, the regions and all questions and answers, for people."""
     inspection = talk.inspection
     strong = "**" if markdown else ""
@@ -245,9 +286,11 @@ def chat_text(talk: Chat, *, markdown: bool = False) -> str:
         f"References: {', '.join(inspection.references) or 'none'}",
         regions(inspection, in_one_line=True),
     ]
-    for question, answer in talk.history:
+    speakers = [turn.speaker for turn in talk.turns] if isinstance(talk, Consultation) else []
+    for number, (question, answer) in enumerate(talk.history):
+        by = f" ({speakers[number]})" if speakers else ""
         parts.append(f"{strong}Question:{strong} {question}")
-        parts.append(f"{strong}Answer:{strong} {answer.strip()}")
+        parts.append(f"{strong}Answer{by}:{strong} {answer.strip()}")
     return ("\n\n" if markdown else "\n").join(parts) + "\n"
 
 

@@ -27,7 +27,7 @@ from anomalygpt.experts.briefing import (
     introduction,
 )
 from anomalygpt.experts.voice import Voice
-from anomalygpt.knowledge import Found, quoted, within
+from anomalygpt.knowledge.store import NOTHING, Found, quoted, within
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.replies.claims import against_verdict
 from anomalygpt.replies.ends import sentences
@@ -41,8 +41,9 @@ Decider = Literal["own", "expert"]
 
 OWN = "AnomalyGPT"
 DISAGREE = "The two disagree; look for yourself."
-NOTHING_KNOWN = "Nothing is known about this."
 MOST_TURNS = 12  # that a voice is reminded of
+# What is looked up for the verdict.
+ABOUT_GOOD = "What does a good one look like, and what counts as a defect?"
 _OPINION_TOKENS, _THOUGHT_TOKENS = 96, 256
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
@@ -107,6 +108,7 @@ class Consultation:
     Attributes:
         turns: so far.
         voice: the foreign model, or None.
+        fault: why the voice could not be asked for its opinion; None where it could.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class Consultation:
         if voice is None and self.manner.decider == "expert":
             raise ConfigError("there is no expert whose verdict could count; name one")
         self.turns: list[Turn] = []
+        self.fault: ExpertError | None = None
         self._chat, self._evidence, self._exhibits = chat, evidence, exhibits
         self._known = known
         self._found: Inspection | None = None
@@ -235,12 +238,12 @@ class Consultation:
         if split.reply is not None:
             yield f"{split.reply.text}\n\n"
         answer.sources = _sources(found)
-        yield quoted(found, split.opened)
+        yield quoted(found)
 
     def _by_chat(self, split: Split, answer: _Answer) -> Iterator[str]:
         yield from self._chat.stream(answer.question, answer.wanted)
         if self._known is not None and split.opened:
-            yield f" {NOTHING_KNOWN}"
+            yield f" {NOTHING}"
 
     def _noted(self, pieces: Iterator[str], answer: _Answer) -> Iterator[str]:
         """The pieces; what was said of them is kept, also where somebody stops early."""
@@ -302,6 +305,7 @@ class Consultation:
         except ExpertError as error:
             if self.manner.decider == "expert":
                 raise
+            self.fault = error
             return replace(own, cautions=[*own.cautions, f"{voice.name} was not heard: {error}."])
         if self.manner.decider == "own":
             return replace(own, opinion=opinion)
@@ -322,12 +326,16 @@ class Consultation:
     def _opinion(self, voice: Voice, measured: Inspection, own: Inspection) -> Opinion:
         shown = introduction(self._exhibits, measured, self.manner.notation, sees=voice.sees)
         options = GenerationOptions(max_new_tokens=_OPINION_TOKENS)
-        said = "".join(voice.stream(conversation(shown, (), OPINION), options)).strip()
+        known = self._looked_up(ABOUT_GOOD)
+        asked = conversation(shown, (), _with_known(OPINION, known))
+        said = "".join(voice.stream(asked, options)).strip()
         word = _YES_OR_NO.match(said)
         verdict = None if word is None else word[1].lower() == "yes"
         probability = None
         if self.manner.decider == "expert":
-            shares = voice.choose(conversation(shown, (), CHOICE), ("Yes", "No"))
+            shares = voice.choose(
+                conversation(shown, (), _with_known(CHOICE, known)), ("Yes", "No")
+            )
             if shares is not None:  # all spellings count, not only the word that was said
                 probability = shares[0]
                 verdict = says_yes(probability)
