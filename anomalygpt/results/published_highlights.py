@@ -16,6 +16,7 @@ from PIL import Image
 
 from anomalygpt.errors import ConfigError
 from anomalygpt.images.reading import ImageSource, load_image
+from anomalygpt.results.shapes import damaged_pixels
 
 Normalisation: TypeAlias = Literal["max", "min-max"]
 
@@ -56,12 +57,7 @@ def from_mask(picture: ImageSource, gt_mask: np.ndarray | None, notation: str) -
     photo = _shrunk(load_image(picture))
     if gt_mask is None:
         return photo
-    damaged = np.asarray(gt_mask) != 0
-    if damaged.ndim == 3:
-        damaged = damaged.any(axis=2)
-    if damaged.ndim != 2 or damaged.size == 0:
-        raise ConfigError(f"gt_mask has the shape (H, W), got {np.shape(gt_mask)}")
-    damaged = _fitted(damaged.astype(np.uint8), photo.size)
+    damaged = _fitted(damaged_pixels(gt_mask).astype(np.uint8), photo.size)
     pixels = np.array(photo)
     if notation == "contour":
         cv2.drawContours(pixels, _contours(damaged), -1, _RED, _LINE)
@@ -115,19 +111,7 @@ def from_map(
     if normalisation not in ("max", "min-max"):
         raise ConfigError(f"normalisation is 'max' or 'min-max', got {normalisation!r}")
     photo = _shrunk(load_image(picture))
-    values = np.asarray(anomaly_map, dtype=np.float64)
-    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
-        raise ConfigError(
-            "an anomaly map has the shape (H, W) and finite values; got the shape "
-            f"{values.shape}, {int(np.count_nonzero(~np.isfinite(values)))} values not finite"
-        )
-    if fitted:
-        values = _fitted(values, photo.size)
-    elif values.shape[::-1] != photo.size and (notation == "highlight" or normalisation == "max"):
-        raise ConfigError(
-            f"a map of {values.shape[1]}×{values.shape[0]} does not lie over a picture of "
-            f"{photo.width}×{photo.height}; leave out fitted=False"
-        )
+    values = _laid(anomaly_map, photo, fitted, notation == "highlight" or normalisation == "max")
     if normalisation == "max":
         values = _over(np.where(_foreground(np.asarray(photo), seed), values, 0.0), 0.0)
     else:
@@ -147,6 +131,25 @@ def _check(notation: str, known: Sequence[str], what: str) -> None:
         raise ConfigError(
             f"from {what} is published {', '.join(known)}; there is no {notation!r} to reproduce"
         )
+
+
+def _laid(anomaly_map: np.ndarray, photo: Image.Image, fitted: bool, covers: bool) -> np.ndarray:
+    """The map as float64, at the size of the picture where it is fitted; who `covers` the picture
+    needs that size."""
+    values = np.asarray(anomaly_map, dtype=np.float64)
+    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+        raise ConfigError(
+            "an anomaly map has the shape (H, W) and finite values; got the shape "
+            f"{values.shape}, {int(np.count_nonzero(~np.isfinite(values)))} values not finite"
+        )
+    if fitted:
+        return _fitted(values, photo.size)
+    if covers and values.shape[::-1] != photo.size:
+        raise ConfigError(
+            f"a map of {values.shape[1]}×{values.shape[0]} does not lie over a picture of "
+            f"{photo.width}×{photo.height}; leave out fitted=False"
+        )
+    return values
 
 
 def _shrunk(photo: Image.Image) -> Image.Image:
