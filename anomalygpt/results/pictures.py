@@ -30,7 +30,8 @@ Palette = Literal["warm", "viridis"]
 _PALETTES: dict[str, int] = {"warm": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}
 _BOX_COLOUR = (255, 255, 255)
 _EDGE_COLOUR = (0, 0, 0)
-_SMALLEST_WITH_NUMBERS = 96
+# A picture whose shorter side has fewer pixels would disappear under its numbers.
+SMALLEST_WITH_NUMBERS = 96
 
 
 def overlay(
@@ -62,9 +63,9 @@ def overlay(
         ConfigError: opacity or level lies outside [0, 1], or max_side is below 1.
         MissingPartError: the inspection carries no map.
     """
-    photo = _inspected_photo(image, inspection)
+    photo = inspected_photo(image, inspection)
     scale = min(1.0, max_side / max(photo.size))
-    return _draw_overlay(_scaled(photo, scale), inspection, opacity, level)
+    return _draw_overlay(scaled(photo, scale), inspection, opacity, level)
 
 
 def heat_layer(
@@ -89,7 +90,7 @@ def heat_layer(
     height, width = inspection.image_size
     scale = min(1.0, max_side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    values, level = _shown(inspection, size, inspection.level)
+    values, level = shown_map(inspection, size, inspection.level)
     heat, strength = _heat(values, level, _PALETTES[palette])
     alpha = np.rint(255 * strength).astype(np.uint8)
     return Image.fromarray(np.dstack([heat, alpha]))  # four channels of bytes are RGBA
@@ -129,7 +130,12 @@ def picture_format(path: str | Path) -> tuple[str, dict[str, Any]]:
     return _FORMATS[suffix]
 
 
-def _inspected_photo(image: ImageSource, inspection: Inspection) -> Image.Image:
+def inspected_photo(image: ImageSource, inspection: Inspection) -> Image.Image:
+    """The photo of an inspection, RGB.
+
+    Raises:
+        ImageError: it cannot be read, or is not the one that was inspected.
+    """
     photo = load_image(image)
     if (photo.height, photo.width) != inspection.image_size:
         height, width = inspection.image_size
@@ -140,7 +146,12 @@ def _inspected_photo(image: ImageSource, inspection: Inspection) -> Image.Image:
     return photo
 
 
-def _scaled(photo: Image.Image, scale: float) -> Image.Image:
+def scaled(photo: Image.Image, scale: float) -> Image.Image:
+    """The photo at a scale, no side below a pixel; itself where nothing changes.
+
+    Raises:
+        ConfigError: the scale is not above 0.
+    """
     if scale <= 0:
         raise ConfigError("max_side and panel_side must be at least 1 pixel")
     width, height = (max(1, round(side * scale)) for side in photo.size)
@@ -158,14 +169,16 @@ def _draw_overlay(
     level = inspection.level if level is None else level
     if not (0 <= opacity <= 1 and 0 <= level <= 1):
         raise ConfigError(f"opacity and level lie in [0, 1], got {opacity} and {level}")
-    values, level = _shown(inspection, (photo.height, photo.width), level)
+    values, level = shown_map(inspection, (photo.height, photo.width), level)
     blended = Image.fromarray(_blend(np.asarray(photo), values, opacity, level))
     scale = (photo.width / inspection.image_size[1], photo.height / inspection.image_size[0])
     _draw_regions(blended, inspection.regions, scale)
     return blended
 
 
-def _shown(inspection: Inspection, size: tuple[int, int], level: float) -> tuple[np.ndarray, float]:
+def shown_map(
+    inspection: Inspection, size: tuple[int, int], level: float
+) -> tuple[np.ndarray, float]:
     """The map at a height and width, in [0, 1], and its level.
 
     Published distances to references are stretched, with their level, over the range of the map;
@@ -204,17 +217,17 @@ def _draw_regions(
     line = max(1, round(max(picture.size) / 400))
     # The strongest comes last, so that its box lies on top.
     for number, region in reversed(list(enumerate(regions, start=1))):
-        box = _picture_box(region, scale, picture.size, 2 * line)
+        box = picture_box(region, scale, picture.size, 2 * line)
         x0, y0, x1, y1 = box
         draw.rectangle(
             (x0 - line, y0 - line, x1 + line, y1 + line), outline=_EDGE_COLOUR, width=line
         )
         draw.rectangle(box, outline=_BOX_COLOUR, width=line)
-        if min(picture.size) >= _SMALLEST_WITH_NUMBERS:
-            _draw_number(draw, str(number), box, picture.size)
+        if min(picture.size) >= SMALLEST_WITH_NUMBERS:
+            draw_number(draw, str(number), box, picture.size)
 
 
-def _picture_box(
+def picture_box(
     region: Region, scale: tuple[float, float], size: tuple[int, int], margin: int
 ) -> tuple[int, int, int, int]:
     """The region's box in picture pixels, both ends included, grown by a margin of air."""
@@ -227,19 +240,30 @@ def _picture_box(
     )
 
 
-def _draw_number(
+def draw_number(
     draw: ImageDraw.ImageDraw,
     text: str,
     box: tuple[int, int, int, int],
     size: tuple[int, int],
+    colour: tuple[int, int, int] = _BOX_COLOUR,
+    letters: float = 1.0,
 ) -> None:
-    """A label above the box's left corner, or inside of it where there is no room above."""
-    font = ImageFont.load_default(max(11, max(size) / 45))
+    """A label above the box's left corner, or inside of it where there is no room above.
+
+    Args:
+        draw: on the picture.
+        text: the number.
+        box: (x0, y0, x1, y1) in pixels of the picture.
+        size: width and height of the picture.
+        colour: of letters and frame.
+        letters: their size, as a multiple of the usual one.
+    """
+    font = ImageFont.load_default(letters * max(11, max(size) / 45))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     air = max(2, round((bottom - top) / 3))
     width, height = int(right - left) + 2 * air, int(bottom - top) + 2 * air
     x = min(box[0], size[0] - width)
     y = box[1] - height if box[1] >= height else box[1]
     label = (x, y, x + width - 1, y + height - 1)
-    draw.rectangle(label, fill=_EDGE_COLOUR, outline=_BOX_COLOUR)
-    draw.text((x + air - left, y + air - top), text, fill=_BOX_COLOUR, font=font)
+    draw.rectangle(label, fill=_EDGE_COLOUR, outline=colour)
+    draw.text((x + air - left, y + air - top), text, fill=colour, font=font)
