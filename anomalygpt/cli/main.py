@@ -30,6 +30,7 @@ COMMANDS = (
     "convert",
     "simulate",
     "data",
+    "knowledge",
     "train",
     "evaluate",
     "doctor",
