@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
 from anomalygpt.cli.voices import add_expert_options, consultants_of, say_costs
-from anomalygpt.errors import OutputError
+from anomalygpt.errors import AnomalyGPTError, ConfigError, OutputError
 from anomalygpt.files import shown
 
 if TYPE_CHECKING:

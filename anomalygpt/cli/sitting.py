@@ -146,11 +146,12 @@ class Sitting:
             category=options.category,
             formulation=options.formulation,
         )
-        talk: Talk = assistant.chat_about(evidence)
+        chat = assistant.chat_about(evidence)
+        talk: Talk = chat
         if self._consultants is not None:
             first = references[0] if references else None
             exhibits = Exhibits(photo, first, options.bit_depth or bank.bit_depth)
-            talk = self._consultants.talk(assistant, talk, evidence, exhibits)
+            talk = self._consultants.talk(assistant, chat, evidence, exhibits)
         talk.judge()  # later answers then go with the verdict; what can fail does so here
         return talk
 
