@@ -22,7 +22,7 @@ from anomalygpt.cli.half_blocks import LINES_OF_TEXT, can_draw, half_blocks, pic
 from anomalygpt.cli.status import plain, say
 from anomalygpt.errors import AnomalyGPTError, ConfigError, DialogueTooLongError, OutputError
 from anomalygpt.experts.briefing import Exhibits
-from anomalygpt.experts.consultation import OWN, Consultation
+from anomalygpt.experts.consultation import Consultation
 from anomalygpt.experts.consulting import Consultants
 from anomalygpt.files import shown, write_atomically
 from anomalygpt.images.listing import list_images
@@ -163,8 +163,8 @@ class Sitting:
                     print(plain(piece, keep_lines=self.interactive), end="", flush=True)
         finally:
             print(flush=True)
-        if isinstance(self.talk, Consultation) and (told := about_turn(self.talk)):
-            print(plain(told, keep_lines=self.interactive), flush=True)
+        if isinstance(self.talk, Consultation) and (signed := self.talk.turns[-1].signature):
+            print(plain(signed), flush=True)
 
     def _command(self, line: str) -> bool:
         name, _, rest = line.partition(" ")
@@ -255,15 +255,6 @@ class Sitting:
 def is_interactive() -> bool:
     """Whether someone types and reads; in a pipe there is no prompt and no picture."""
     return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def about_turn(talk: Consultation) -> str:
-    """Who gave the last answer where it was not our own model, and what it goes by."""
-    turn = talk.turns[-1]
-    parts = [] if turn.speaker == OWN else [f"— {turn.speaker}"]
-    if turn.sources and turn.speaker != OWN:  # quotations name their own
-        parts.append(f"(read: {'; '.join(turn.sources)})")
-    return " ".join(parts)
 
 
 def findings_json(talk: Talk) -> str:

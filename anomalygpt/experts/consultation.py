@@ -8,6 +8,7 @@ says so.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -44,6 +45,8 @@ DISAGREE = "The two disagree; look for yourself."
 MOST_TURNS = 12  # that a voice is reminded of
 # What is looked up for the verdict.
 ABOUT_GOOD = "What does a good one look like, and what counts as a defect?"
+# What the result has no more than a refusal or a set phrase for.
+_VOICED = frozenset(("see", "kind", "part", "colour", "why", "doubt", "report", "social"))
 _OPINION_TOKENS, _THOUGHT_TOKENS = 96, 256
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
@@ -87,6 +90,14 @@ class Turn:
     sources: tuple[str, ...] = ()
     thoughts: str = ""
 
+    @property
+    def signature(self) -> str:
+        """Who spoke where it was not we, and what was read for it; "" for our own answers."""
+        if self.speaker == OWN:  # quotations name their sources themselves
+            return ""
+        read = f" (read: {'; '.join(self.sources)})" if self.sources else ""
+        return f"— {self.speaker}{read}"
+
 
 @dataclass
 class _Answer:
@@ -108,6 +119,7 @@ class Consultation:
     Attributes:
         turns: so far.
         voice: the foreign model, or None.
+        answering: to be held by whoever lets several people ask at the same time.
         fault: why the voice could not be asked for its opinion; None where it could.
     """
 
@@ -137,6 +149,7 @@ class Consultation:
             raise ConfigError("there is no expert whose verdict could count; name one")
         self.turns: list[Turn] = []
         self.fault: ExpertError | None = None
+        self.answering = threading.Lock()
         self._chat, self._evidence, self._exhibits = chat, evidence, exhibits
         self._known = known
         self._found: Inspection | None = None
@@ -165,13 +178,14 @@ class Consultation:
         if self.turns:
             raise ConfigError("the verdict is the first turn; begin a new chat, or `restart`")
         own = self._chat.inspection if self._chat.has_begun else self._chat.judge()
-        self._found = own if self.voice is None else self._with_opinion(self.voice, own)
+        if self._found is None:
+            self._found = own if self.voice is None else self._with_opinion(self.voice, own)
         speaker = OWN if self.voice is None or not _is_by(self._found) else self.voice.name
         self.turns.append(Turn(ANOMALY_QUESTION, _spoken(self._found), speaker))
         return self._found
 
     def restart(self) -> Consultation:
-        """A new talk about the same photo."""
+        """A new talk about the same photo, for which the voice keeps its opinion."""
         fresh = Consultation(
             self._chat.restart(),
             self._evidence,
@@ -180,7 +194,7 @@ class Consultation:
             self.manner,
             self._known,
         )
-        fresh._introduced = self._introduced
+        fresh._introduced, fresh._found = self._introduced, self._found
         return fresh
 
     def ask(self, question: str, options: GenerationOptions | None = None) -> str:
@@ -199,8 +213,8 @@ class Consultation:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the photo")
         split = self._turns.split(question, declining=False)
-        if self.voice is not None and split.reply and split.asked[0].language != "en":
-            split = replace(split, reply=None, told="", opened=question)  # it speaks the language
+        if self.voice is not None and _is_for_voice(split):
+            split = replace(split, reply=None, told="", opened=question)
         found = self._looked_up(split.opened)
         answer = _Answer(question, wanted=options or GenerationOptions())
         if self.voice is not None:
@@ -341,6 +355,12 @@ class Consultation:
                 verdict = says_yes(probability)
         agrees = None if verdict is None else verdict == own.is_anomalous
         return Opinion(voice.name, said, verdict, probability, agrees)
+
+
+def _is_for_voice(split: Split) -> bool:
+    """Whether a voice has more to say than the result: it speaks other languages, and may see."""
+    intents = {each.intent for each in split.asked}
+    return split.asked[0].language != "en" or bool(intents & _VOICED)
 
 
 def _is_by(inspection: Inspection) -> bool:
