@@ -79,7 +79,8 @@ class ChatServer:
         self._acts, self._lock = list(acts), threading.Lock()
         self.heard: list[Heard] = []
         self.broken = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        handler = type("Handler", (_Handler,), {"chat": self})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -108,79 +109,77 @@ def serving(*acts: Act) -> Iterator[ChatServer]:
         server.kill()
 
 
-def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    chat: ChatServer  # whose requests these are
+    protocol_version = "HTTP/1.1"
 
-        def log_message(self, *args: Any) -> None:
-            pass
+    def log_message(self, *args: Any) -> None:
+        pass
 
-        def do_GET(self) -> None:
-            self._json(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+    def do_GET(self) -> None:
+        self._json(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            act = server.next_act(
-                Heard(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            )
-            refused = [name for name in act.refuses if name in body]
-            if refused:
-                self._fault(400, f"Unsupported parameter: '{refused[0]}'", {})
-            elif act.status != 200:
-                self._fault(act.status, "".join(act.pieces), act.headers)
-            else:
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    (self._stream if body.get("stream") else self._whole)(act)
-                    return
-                server.broken.set()
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        act = self.chat.next_act(
+            Heard(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+        )
+        refused = [name for name in act.refuses if name in body]
+        if refused:
+            self._fault(400, f"Unsupported parameter: '{refused[0]}'", {})
+        elif act.status != 200:
+            self._fault(act.status, "".join(act.pieces), act.headers)
+        else:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                (self._stream if body.get("stream") else self._whole)(act)
+                return
+            self.chat.broken.set()
 
-        def _fault(self, status: int, message: str, headers: Mapping[str, str]) -> None:
-            self._json(status, {"error": {"message": message, "type": "fault"}}, headers)
+    def _fault(self, status: int, message: str, headers: Mapping[str, str]) -> None:
+        self._json(status, {"error": {"message": message, "type": "fault"}}, headers)
 
-        def _json(self, status: int, value: Any, headers: Mapping[str, str] = {}) -> None:
-            data = json.dumps(value).encode()
-            self.send_response(status)
-            for name, text in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, text)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def _json(self, status: int, value: Any, headers: Mapping[str, str] = {}) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-        def _whole(self, act: Act) -> None:
+    def _whole(self, act: Act) -> None:
+        time.sleep(act.pause)
+        choice: dict[str, Any] = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "".join(act.pieces)},
+            "finish_reason": "stop",
+        }
+        if act.likely:
+            top = [
+                {"token": token, "logprob": math.log(share), "bytes": None}
+                for token, share in act.likely.items()
+            ]
+            choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+        self._json(200, {**_head("chat.completion"), "choices": [choice], "usage": _usage(act)})
+
+    def _stream(self, act: Act) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for piece in act.pieces:
             time.sleep(act.pause)
-            choice: dict[str, Any] = {
-                "index": 0,
-                "message": {"role": "assistant", "content": "".join(act.pieces)},
-                "finish_reason": "stop",
-            }
-            if act.likely:
-                top = [
-                    {"token": token, "logprob": math.log(share), "bytes": None}
-                    for token, share in act.likely.items()
-                ]
-                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
-            self._json(200, {**_head("chat.completion"), "choices": [choice], "usage": _usage(act)})
+            self._event({"delta": {"content": piece}, "finish_reason": None})
+        if act.ends:
+            self._event({"delta": {}, "finish_reason": "stop"})
+            tail = {**_head("chat.completion.chunk"), "choices": [], "usage": _usage(act)}
+            self.wfile.write(f"data: {json.dumps(tail)}\n\ndata: [DONE]\n\n".encode())
+        self.close_connection = True
 
-        def _stream(self, act: Act) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Connection", "close")
-            self.end_headers()
-            for piece in act.pieces:
-                time.sleep(act.pause)
-                self._event({"delta": {"content": piece}, "finish_reason": None})
-            if act.ends:
-                self._event({"delta": {}, "finish_reason": "stop"})
-                tail = {**_head("chat.completion.chunk"), "choices": [], "usage": _usage(act)}
-                self.wfile.write(f"data: {json.dumps(tail)}\n\ndata: [DONE]\n\n".encode())
-            self.close_connection = True
-
-        def _event(self, choice: dict[str, Any]) -> None:
-            chunk = {**_head("chat.completion.chunk"), "choices": [{"index": 0, **choice}]}
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            self.wfile.flush()
-
-    return Handler
+    def _event(self, choice: dict[str, Any]) -> None:
+        chunk = {**_head("chat.completion.chunk"), "choices": [{"index": 0, **choice}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.flush()
 
 
 def _head(kind: str) -> dict[str, Any]:

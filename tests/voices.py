@@ -42,3 +42,6 @@ class ScriptedVoice:
         parts = [part for message in self.heard[-1] for part in message.parts]
         texts = [part for part in parts if isinstance(part, str)]
         return texts, len(parts) - len(texts)
+
+    def close(self) -> None:
+        pass

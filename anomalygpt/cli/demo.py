@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from anomalygpt.cli.shared import add_detail
 from anomalygpt.cli.status import OK
+from anomalygpt.cli.voices import add_expert_options, address_of, manner_of
 from anomalygpt.errors import ConfigError
 from anomalygpt.proxies import without_proxies
-from anomalygpt.serving.settings import AUTH_VARIABLE, ServerSettings
+from anomalygpt.serving.settings import AUTH_VARIABLE, Asking, ServerSettings
 
 SUMMARY = "open the inspector's desk in a browser"
 
@@ -27,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `anomalygpt demo` and `web_demo.py`."""
-    parser.description = "Serve the page until Ctrl-C. Nothing leaves this machine."
+    parser.description = (
+        "Serve the page until Ctrl-C. Nothing leaves this machine, unless --expert names another."
+    )
     usual = ServerSettings()
     parser.add_argument(
         "--model",
@@ -51,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root-path", default="", metavar="PATH", help="where a reverse proxy serves the page"
     )
     add_detail(parser)
+    add_expert_options(parser)
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
     parser.add_argument(
         "--dtype", default="auto", help="auto (default), float32, bfloat16, float16"
@@ -74,6 +78,11 @@ def read_settings(options: argparse.Namespace, environment: Mapping[str, str]) -
         device=options.device,
         dtype=options.dtype,
         detail=options.detail or "auto",
+        expert=address_of(options),
+        expert_timeout=options.expert_timeout,
+        asking=Asking(manner=manner_of(options)),
+        knowledge=options.knowledge,
+        product=options.product,
     )
 
 

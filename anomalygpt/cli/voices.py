@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from anomalygpt.cli.status import say
 from anomalygpt.errors import ConfigError
+from anomalygpt.experts.addresses import Address, read_address
+from anomalygpt.experts.manner import DEFAULT_NOTATION, Manner
 
 if TYPE_CHECKING:
     from anomalygpt.experts.consulting import Consultants
@@ -77,24 +79,43 @@ def add_expert_options(parser: argparse.ArgumentParser, knowledge: bool = True) 
         )
 
 
-def voice_of(options: argparse.Namespace) -> Voice | None:
-    """The voice that --expert names, or None.
+def address_of(options: argparse.Namespace) -> Address | None:
+    """Where the model is that --expert names; None without.
 
     Raises:
         ConfigError: an option of experts without --expert, or one that is out of its range.
-        AnomalyGPTError: the expert cannot be used.
     """
     if options.expert is None:
         for name in _OF_EXPERTS:
             if getattr(options, name):
                 raise ConfigError(f"--{name.replace('_', '-')} needs --expert SPEC")
         return None
-    from anomalygpt.experts.addresses import read_address
-    from anomalygpt.experts.opening import open_voice
-
     if options.expert_price is not None and min(options.expert_price) < 0:
         raise ConfigError("--expert-price is two prices from 0 on")
-    address = read_address(options.expert, offline=options.offline)
+    return read_address(options.expert, offline=options.offline)
+
+
+def manner_of(options: argparse.Namespace) -> Manner:
+    """How consultations are held.
+
+    Raises:
+        ConfigError: an unknown evidence.
+    """
+    return Manner(options.evidence or DEFAULT_NOTATION, options.think, options.verdict or "own")
+
+
+def voice_of(options: argparse.Namespace) -> Voice | None:
+    """The voice that --expert names, or None.
+
+    Raises:
+        ConfigError: see `address_of`.
+        AnomalyGPTError: the expert cannot be used.
+    """
+    address = address_of(options)
+    if address is None:
+        return None
+    from anomalygpt.experts.opening import open_voice
+
     return open_voice(
         address,
         timeout=options.expert_timeout,
@@ -116,16 +137,13 @@ def consultants_of(options: argparse.Namespace) -> Consultants | None:
         if options.product is not None:
             raise ConfigError("--product needs --knowledge DIR")
         return None
-    from anomalygpt.experts.briefing import DEFAULT_NOTATION
-    from anomalygpt.experts.consultation import Manner
     from anomalygpt.experts.consulting import Consultants
     from anomalygpt.knowledge.store import Knowledge
 
     knowledge = None if options.knowledge is None else Knowledge.open(options.knowledge)
     for problem in () if knowledge is None else knowledge.problems:
         say(problem)
-    manner = Manner(options.evidence or DEFAULT_NOTATION, options.think, options.verdict or "own")
-    return Consultants(voice, manner, knowledge, options.product)
+    return Consultants(voice, manner_of(options), knowledge, options.product)
 
 
 def say_costs(voice: Voice | None, options: argparse.Namespace) -> None:

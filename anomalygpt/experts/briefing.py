@@ -10,13 +10,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from anomalygpt.errors import ConfigError
 from anomalygpt.experts.voice import Message
 from anomalygpt.images.reading import ImageSource, load_image
-from anomalygpt.results.highlights import NOTATIONS, highlighted, in_words
+from anomalygpt.results.highlights import highlighted, in_words
 from anomalygpt.results.inspection import Inspection
 
-DEFAULT_NOTATION = "contour"
 LONGEST_SIDE = 1024
 
 SYSTEM = (
@@ -64,17 +62,6 @@ class Exhibits:
     bit_depth: int | None = None
 
 
-def check_notation(notation: str) -> str:
-    """The same, if there is such a notation.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if notation not in NOTATIONS:
-        raise ConfigError(f"evidence is one of {', '.join(NOTATIONS)}; got {notation!r}")
-    return notation
-
-
 def introduction(
     exhibits: Exhibits, inspection: Inspection, notation: str, *, sees: bool
 ) -> tuple[str | Image.Image, ...]:
@@ -83,8 +70,8 @@ def introduction(
     Args:
         exhibits: photo and reference.
         inspection: the measurement; its verdict is told where it has one.
-        notation: one of `NOTATIONS`; with "words" no picture at all is handed over, not even the
-            photo.
+        notation: one of `manner.NOTATIONS`; with "words" no picture at all is handed over, not
+            even the photo.
         sees: False for a model that reads text alone.
 
     Raises:
@@ -92,7 +79,7 @@ def introduction(
         ImageError: a photo cannot be read any more.
     """
     parts: list[str | Image.Image] = []
-    if sees and check_notation(notation) != "words":
+    if sees and notation != "words":
         if exhibits.reference is not None:
             parts += ["A good part of this kind:", _small(exhibits.reference, exhibits.bit_depth)]
         photo = load_image(exhibits.photo, exhibits.bit_depth)

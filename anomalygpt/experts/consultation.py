@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from anomalygpt.chat import Chat
 from anomalygpt.constants import ANOMALY_QUESTION
@@ -19,14 +19,13 @@ from anomalygpt.errors import ConfigError, ExpertError
 from anomalygpt.evidence import Evidence
 from anomalygpt.experts.briefing import (
     CHOICE,
-    DEFAULT_NOTATION,
     OPINION,
     THINK,
     Exhibits,
-    check_notation,
     conversation,
     introduction,
 )
+from anomalygpt.experts.manner import Manner
 from anomalygpt.experts.voice import Voice
 from anomalygpt.knowledge.store import NOTHING, Found, quoted, within
 from anomalygpt.language.generation import GenerationOptions
@@ -38,8 +37,6 @@ from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.opinion import Opinion
 from anomalygpt.verdict import says_yes, verdict_sentence
 
-Decider = Literal["own", "expert"]
-
 OWN = "AnomalyGPT"
 DISAGREE = "The two disagree; look for yourself."
 MOST_TURNS = 12  # that a voice is reminded of
@@ -49,28 +46,6 @@ ABOUT_GOOD = "What does a good one look like, and what counts as a defect?"
 _VOICED = frozenset(("see", "kind", "part", "colour", "why", "doubt", "report", "social"))
 _OPINION_TOKENS, _THOUGHT_TOKENS = 96, 256
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How a consultation is held.
-
-    Attributes:
-        notation: the evidence that a voice is handed, see `results.highlights`.
-        thinks: lets it write down what it sees before the first answer.
-        decider: whose yes or no is the verdict.
-        known_tokens: of what is known, at most, with each question.
-    """
-
-    notation: str = DEFAULT_NOTATION
-    thinks: bool = False
-    decider: Decider = "own"
-    known_tokens: int = 600
-
-    def __post_init__(self) -> None:
-        check_notation(self.notation)
-        if self.decider not in ("own", "expert"):
-            raise ConfigError(f"the verdict is 'own' or 'expert', got {self.decider!r}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from anomalygpt.chat import Chat
 from anomalygpt.errors import ConfigError, ExpertError, ImageError
 from anomalygpt.evidence import Evidence
 from anomalygpt.experts.briefing import Exhibits
-from anomalygpt.experts.consultation import Consultation, Manner
+from anomalygpt.experts.consultation import Consultation
+from anomalygpt.experts.manner import Manner
 from anomalygpt.experts.voice import Voice
 from anomalygpt.images.reading import ImageSource
 from anomalygpt.knowledge.names import same_name

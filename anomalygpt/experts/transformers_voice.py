@@ -127,6 +127,9 @@ class TransformersVoice:
         total = sum(mass)
         return [each / total for each in mass] if total > 0 else None
 
+    def close(self) -> None:
+        """Nothing: the model goes with the object."""
+
     def _first_tokens(self, word: str) -> set[int]:
         # A single small letter is most often an article.
         cases = (word,) if len(word) == 1 else (word, word.lower(), word.upper())

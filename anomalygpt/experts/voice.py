@@ -84,3 +84,6 @@ class Voice(Protocol):
         Raises:
             ExpertError: see `stream`.
         """
+
+    def close(self) -> None:
+        """Give back what it holds; it is not asked any more."""

@@ -11,10 +11,12 @@ from functools import cached_property
 
 from PIL import Image
 
-from anomalygpt.chat import Chat
+from anomalygpt.chat import Talk
 from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.evaluation.provenance import model_hash
 from anomalygpt.evidence import EncodedPhotos
+from anomalygpt.experts.briefing import Exhibits
+from anomalygpt.experts.consultation import Consultation
 from anomalygpt.images.detail import Detail
 from anomalygpt.images.reading import pixels_mark
 from anomalygpt.language.generation import GenerationOptions
@@ -22,7 +24,8 @@ from anomalygpt.model import AnomalyGPT
 from anomalygpt.references.banks import KeptBanks
 from anomalygpt.references.filling import Named, detail_of, fill
 from anomalygpt.references.pictures import turns_of_each
-from anomalygpt.serving.settings import ServerSettings
+from anomalygpt.serving.advisers import Advisers
+from anomalygpt.serving.settings import Asking, ServerSettings
 from anomalygpt.serving.worker import Step, Worker
 from decoder import MemoryBank
 
@@ -43,6 +46,7 @@ class Request:
         description: a sentence about the part, or None.
         model: one of the settings' models.
         reference_names: what results call the references; () where they have no names.
+        asking: who takes part in the talk besides our own model; None for nobody.
     """
 
     photo: Image.Image
@@ -51,6 +55,7 @@ class Request:
     description: str | None = None
     model: str = "embedded"
     reference_names: tuple[str, ...] = ()
+    asking: Asking | None = None
 
     @cached_property
     def bank_key(self) -> tuple[str, ...]:
@@ -86,6 +91,7 @@ class Engine:
         self._hashes: dict[str, str] = {}
         self.banks = KeptBanks(MOST_BANKS)
         self._talking: set[int] = set()  # chats whose answer is being written
+        self.advisers = Advisers(settings)
         self.worker: Worker[Request] = Worker(settings.queue_size)
 
     @property
@@ -94,11 +100,12 @@ class Engine:
         return len(self.worker)
 
     def prepare(self) -> AnomalyGPT:
-        """Load the first model now.
+        """Load the first model now, and open what takes part besides.
 
         Raises:
             AnomalyGPTError: it cannot be loaded.
         """
+        self.advisers.open()
         return self._model(self.settings.models[0])
 
     def weights_hash(self, model: str) -> str:
@@ -107,8 +114,8 @@ class Engine:
             self._hashes[model] = model_hash(self._models[model])
         return self._hashes[model]
 
-    def inspect(self, request: Request) -> Iterator[Progress | Chat]:
-        """Progress, and at the end a chat whose `inspection` is there.
+    def inspect(self, request: Request) -> Iterator[Progress | Talk]:
+        """Progress, and at the end a talk that has begun with the verdict.
 
         Raises:
             BusyError: too many calls wait.
@@ -117,15 +124,28 @@ class Engine:
         if request.model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {request.model!r} here")
         _ = request.bank_key  # here, where only this visitor waits for it
-        return iter(self.worker.submit(self._inspection(request), request))
+        steps = iter(self.worker.submit(self._inspection(request), request))
+        return self._judged(steps) if self.advisers.take_part(request.asking) else steps
 
-    def ask(self, chat: Chat, question: str, options: GenerationOptions) -> Iterator[str]:
+    def _judged(self, steps: Iterator[Progress | Talk]) -> Iterator[Progress | Talk]:
+        """The voice's part: it is waited for here, where nobody else waits for it."""
+        for step in steps:
+            if isinstance(step, Consultation):
+                if step.voice is not None:
+                    yield Progress(f"Asking {step.voice.name}", 0.9)
+                with self.advisers.waiting():
+                    step.judge()
+            yield step
+
+    def ask(self, chat: Talk, question: str, options: GenerationOptions) -> Iterator[str]:
         """The answer piece by piece.
 
         Raises:
             BusyError: too many calls wait.
-            AnomalyGPTError: what `Chat.ask` raises.
+            AnomalyGPTError: what the talk's `ask` raises.
         """
+        if isinstance(chat, Consultation) and chat.voice is not None:
+            return self.advisers.answer(chat, question, options)
 
         def steps() -> Step:
             # One chat has one answer at a time: two would be written into each other.
@@ -140,8 +160,8 @@ class Engine:
         ticket = self.worker.submit(steps())
         return (piece for piece in ticket if piece)
 
-    def restart(self, chat: Chat) -> Iterator[Chat]:
-        """A new chat about the same photo, judged.
+    def restart(self, chat: Talk) -> Iterator[Talk]:
+        """A new talk about the same photo, judged.
 
         Raises:
             BusyError: too many calls wait.
@@ -157,6 +177,7 @@ class Engine:
     def close(self) -> None:
         """End the worker; whoever waits is told."""
         self.worker.close()
+        self.advisers.close()
 
     def _inspection(self, request: Request) -> Step:
         yield Progress("Loading the model", 0.0)
@@ -174,7 +195,12 @@ class Engine:
         chat = assistant.chat_about(evidence)
         yield Progress("Judging", 0.85)
         chat.judge()
-        yield chat
+        consultants = self.advisers.consultants(request.asking)
+        if consultants is None:
+            yield chat
+        else:
+            exhibits = Exhibits(request.photo, next(iter(request.references), None))
+            yield consultants.talk(assistant, chat, evidence, exhibits)
 
     def _encode(self, assistant: AnomalyGPT, request: Request) -> EncodedPhotos:
         """The photo, together with others that wait for the same model."""

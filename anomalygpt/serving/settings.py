@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from anomalygpt.errors import ConfigError
+from anomalygpt.experts.addresses import Address
+from anomalygpt.experts.manner import Manner
 from anomalygpt.images.detail import Detail, checked_detail
 
 AUTH_VARIABLE = "ANOMALYGPT_AUTH"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who takes part in a visitor's talks.
+
+    Attributes:
+        is_on: whether the expert speaks, where the server has one.
+        manner: how.
+    """
+
+    is_on: bool = True
+    manner: Manner = field(default_factory=Manner)
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,11 @@ class ServerSettings:
     root_path: where a reverse proxy serves the page, such as "/inspector".
     device, dtype: as in `AnomalyGPT.from_pretrained`.
     detail: how closely photos are looked at, see `AnomalyGPT.remember`.
+    expert: where the foreign model is that visitors may let speak; None for none.
+    expert_timeout: see `OpenAIVoice`; None takes its usual one.
+    asking: what visitors find in the settings.
+    knowledge: a folder of what is known about products; None for none.
+    product: which of its products all photos show, see `Consultants`.
     """
 
     models: tuple[str, ...] = ("embedded",)
@@ -34,6 +55,11 @@ class ServerSettings:
     device: str = "auto"
     dtype: str = "auto"
     detail: Detail = "auto"
+    expert: Address | None = None
+    expert_timeout: float | None = None
+    asking: Asking = field(default_factory=Asking)
+    knowledge: Path | None = None
+    product: str | None = None
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from PIL import Image
 
@@ -28,12 +29,22 @@ def _json_file(visit: Visit, weights: str) -> bytes:
         **found,
         "model": {**model, "hash": weights},
         "inspected_at": visit.at.astimezone().isoformat(timespec="seconds"),
-        "conversation": [{"question": q, "answer": a} for q, a in visit.turns],
+        "conversation": [_turn(visit, place) for place in range(len(visit.turns))],
         "part_number": visit.sheet.part_number or None,
         "inspector": visit.sheet.inspector or None,
         "note": visit.sheet.note or None,
     }
     return json.dumps(written, indent=2, allow_nan=False).encode()
+
+
+def _turn(visit: Visit, place: int) -> dict[str, Any]:
+    """A turn of the chat; with who spoke where others took part."""
+    question, answer = visit.turns[place]
+    turn: dict[str, Any] = {"question": question, "answer": answer}
+    if place in visit.notes:
+        note = visit.notes[place]
+        turn |= {"speaker": note.speaker, "sources": [*note.sources], "thoughts": note.thoughts}
+    return turn
 
 
 def _overlay_file(visit: Visit, weights: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from anomalygpt.experts.manner import NOTATIONS
 from anomalygpt.serving.desk import endpoints, views
 from anomalygpt.serving.desk.page import Page
 from anomalygpt.serving.desk.talking import Talking
@@ -78,6 +79,7 @@ class _Left:
     palette: gr.Radio
     length: gr.Slider
     temperature: gr.Slider
+    asked: list[Any]  # whether the expert speaks, its evidence, whether it thinks, who decides
 
 
 @dataclass
@@ -202,7 +204,7 @@ def _photos() -> tuple[gr.Image, gr.Gallery]:
     return photo, references
 
 
-def _settings(page: Page) -> tuple[gr.Dropdown, gr.Radio, gr.Slider, gr.Slider]:
+def _settings(page: Page) -> tuple[gr.Dropdown, gr.Radio, gr.Slider, gr.Slider, list[Any]]:
     models = page.engine.settings.models
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         return (
@@ -210,7 +212,27 @@ def _settings(page: Page) -> tuple[gr.Dropdown, gr.Radio, gr.Slider, gr.Slider]:
             gr.Radio(_PALETTES, value="warm", label="Colours of the map"),
             gr.Slider(16, 256, 128, step=16, label="Longest answer, in tokens"),
             gr.Slider(0, 1, 0, step=0.1, label="Temperature (0: always the likeliest words)"),
+            _expert(page),
         )
+
+
+def _expert(page: Page) -> list[Any]:
+    """What can be set about the server's expert; hidden where it has none."""
+    settings = page.engine.settings
+    expert, usual = settings.expert, settings.asking.manner
+    where = "" if expert is None or not expert.host else f"; photos are sent to {expert.host}"
+    name = "" if expert is None else expert.model
+    with gr.Group(visible=expert is not None, elem_id="expert"):
+        return [
+            gr.Checkbox(settings.asking.is_on, label=f"Let {name} answer{where}"),
+            gr.Dropdown(list(NOTATIONS), value=usual.notation, label="Evidence that it is shown"),
+            gr.Checkbox(usual.thinks, label="Let it write down what it sees first"),
+            gr.Radio(
+                [("Ours, measured", "own"), (f"That of {name}", "expert")],
+                value=usual.decider,
+                label="Whose verdict counts",
+            ),
+        ]
 
 
 def _right() -> _Right:
@@ -278,7 +300,7 @@ def _downloads() -> tuple[gr.Column, dict[str, gr.Button], list[gr.Textbox]]:
 def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     """What happens when."""
     handed: list[Any] = [left.photo, left.references, left.description]
-    given = [*handed, left.model, left.palette]
+    given = [*handed, left.model, left.palette, *left.asked]
     finding: list[Any] = [
         right.verdict, right.viewer, right.chatbot, *right.suggested, left.earlier,
         right.downloads, left.drawer, *right.sheet, right.notice, right.go_on, right.stop,
@@ -287,7 +309,13 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     # The names without "page_" are those of `endpoints`.
     running: Any = {"trigger_mode": "always_last", "concurrency_limit": None, **_QUIET}
     gr.on(
-        [left.photo.change, left.references.change, left.description.submit, left.model.input],
+        [
+            left.photo.change,
+            left.references.change,
+            left.description.submit,
+            left.model.input,
+            *(part.input for part in left.asked),
+        ],
         page.inspect,
         given,
         finding,

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from anomalygpt.errors import AnomalyGPTError
+from anomalygpt.experts.manner import Manner
 from anomalygpt.images.reading import load_image
 from anomalygpt.presets import Example
 from anomalygpt.serving.desk import batch, shown, views
@@ -17,6 +18,7 @@ from anomalygpt.serving.desk.sessions import Desk, Desks
 from anomalygpt.serving.desk.shown import Table
 from anomalygpt.serving.desk.visits import Given, Sheet
 from anomalygpt.serving.engine import Engine, Progress
+from anomalygpt.serving.settings import Asking
 
 
 class Page:
@@ -34,6 +36,10 @@ class Page:
         description: str,
         model: str,
         palette: Any,
+        speaks: bool,
+        notation: str,
+        thinks: bool,
+        decider: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Progress, then the finding; what was inspected before is shown as it was."""
@@ -42,7 +48,8 @@ class Page:
             desk.current = None
             yield shown.finding(desk, palette).flat()
             return
-        given = shown.given_by(photo, references, description, model)
+        asking = self._asking(speaks, notation, thinks, decider)
+        given = shown.given_by(photo, references, description, model, asking)
         if desk.current is not None and shown.same(desk.current, given):
             # It is on the page. Drawn again, it could arrive after an answer that it lacks.
             yield shown.unchanged().flat()
@@ -56,6 +63,10 @@ class Page:
         description: str,
         model: str,
         palette: Any,
+        speaks: bool,
+        notation: str,
+        thinks: bool,
+        decider: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """As `inspect`, for the button: says when there is no photo."""
@@ -65,7 +76,16 @@ class Page:
             problem = views.problem(shown.NOTHING_TO_INSPECT)
             yield shown.finding(desk, palette)._replace(verdict=problem).flat()
             return
-        yield from self.inspect(photo, references, description, model, palette, request)
+        asked = (speaks, notation, thinks, decider)
+        yield from self.inspect(photo, references, description, model, palette, *asked, request)
+
+    def _asking(self, speaks: bool, notation: str, thinks: bool, decider: Any) -> Asking | None:
+        """Who takes part by the visitor's settings; None where the server has nobody for it."""
+        settings = self.engine.settings
+        if settings.expert is None and settings.knowledge is None:
+            return None
+        speaks = speaks and settings.expert is not None
+        return Asking(speaks, Manner(notation, thinks, decider) if speaks else Manner())
 
     def _inspected(self, desk: Desk, given: Given, palette: Any) -> Iterator[tuple[Any, ...]]:
         going_on = desk.until_stopped()

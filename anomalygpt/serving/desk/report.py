@@ -7,6 +7,7 @@ from datetime import datetime
 
 from anomalygpt.results.certainty import how_sure
 from anomalygpt.results.pictures import overlay
+from anomalygpt.results.sentences import opinion_sentence
 from anomalygpt.serving.desk.views import cautions, data_uri, in_words, region_table, text
 from anomalygpt.serving.desk.visits import Sheet, Visit
 
@@ -41,7 +42,10 @@ def report_page(visit: Visit, made: datetime, weights: str = "") -> str:
     photo.thumbnail((SIDE, SIDE))
     marked = overlay(visit.photo(), inspection, max_side=SIDE)
     height, width = inspection.image_size
-    talk = "".join(f"<dt>{text(q)}</dt><dd>{text(a)}</dd>" for q, a in visit.turns)
+    talk = "".join(
+        f"<dt>{text(q)}</dt><dd>{text(f'{a} {visit.signature(place)}'.strip())}</dd>"
+        for place, (q, a) in enumerate(visit.turns)
+    )
     size = f"{width} × {height} pixels"
     compared = ", ".join(map(text, visit.references)) or "nothing: no photo of a good part"
     model = inspection.model if isinstance(inspection.model, Mapping) else {}
@@ -70,13 +74,19 @@ def report_page(visit: Visit, made: datetime, weights: str = "") -> str:
 def _verdict_line(visit: Visit) -> str:
     found = visit.inspection
     doubts = cautions(found.cautions)
-    if found.is_anomalous is None or found.anomaly_probability is None:
+    if found.is_anomalous is None:
         return f'<p class="verdict">Score {found.anomaly_score:.3f}, no verdict</p>{doubts}'
     kind, words = in_words(found.is_anomalous)
     sure = how_sure(found)
-    number = f"probability of an anomaly {found.anomaly_probability:.0%}"
-    number = f" ({number}{f', {sure}' if sure else ''})" if found.references else ""
-    return f'<p class="verdict {kind}">{words}{number}</p>{doubts}<p>{text(found.answer or "")}</p>'
+    number = ""
+    if found.references and found.anomaly_probability is not None:
+        number = f"probability of an anomaly {found.anomaly_probability:.0%}"
+        number = f" ({number}{f', {sure}' if sure else ''})"
+    opinion = opinion_sentence(found)
+    return (
+        f'<p class="verdict {kind}">{words}{number}</p>{doubts}<p>{text(found.answer or "")}</p>'
+        f"{f'<p>{text(opinion)}</p>' if opinion else ''}"
+    )
 
 
 def _sheet(sheet: Sheet) -> str:

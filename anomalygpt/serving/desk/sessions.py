@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from anomalygpt.chat import Chat
+from anomalygpt.chat import Talk
 from anomalygpt.files import hash_file
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.serving.desk.rows import Batch
@@ -81,6 +81,7 @@ class Desk:
             tuple(self._kept(path) for path in given.references),
             given.description,
             given.model,
+            given.asking,
         )
 
     def add(
@@ -88,7 +89,7 @@ class Desk:
         name: str,
         photo: Image.Image,
         references: tuple[str, ...],
-        chat: Chat | None,
+        chat: Talk | None,
         given: Given | None = None,
         inspection: Inspection | None = None,
     ) -> Visit:
@@ -135,7 +136,7 @@ class Desk:
             self.current = found or self.current
         return found
 
-    def talk(self, visit: Visit, chat: Chat) -> None:
+    def talk(self, visit: Visit, chat: Talk) -> None:
         """Let a visit be talked about; a chat about another one comes to its end."""
         with self._lock:
             for old in self.visits:

@@ -15,6 +15,7 @@ from anomalygpt.serving.desk.rows import Batch
 from anomalygpt.serving.desk.sessions import Desk
 from anomalygpt.serving.desk.visits import Given, Sheet, Visit
 from anomalygpt.serving.engine import Request
+from anomalygpt.serving.settings import Asking
 
 MOST_REFERENCES = 8
 LONGEST_DESCRIPTION, LONGEST_QUESTION = 300, 500
@@ -32,7 +33,7 @@ FULL = (
 UPDATE_SECONDS = 0.15  # between two updates of an answer that is being written
 TABLE_SECONDS = 1.0  # and of a table with pictures
 
-Messages = list[dict[str, str]]
+Messages = list[dict[str, Any]]
 
 
 class Finding(NamedTuple):
@@ -111,10 +112,16 @@ def finding(desk: Desk, palette: Any) -> Finding:
     )
 
 
-def given_by(photo: str, references: Sequence[str], description: str, model: str) -> Given:
+def given_by(
+    photo: str,
+    references: Sequence[str],
+    description: str,
+    model: str,
+    asking: Asking | None = None,
+) -> Given:
     """What a visitor handed in, as the page's parts give it."""
     good = tuple(Path(path) for path in references[:MOST_REFERENCES])
-    return Given(Path(photo), good, description.strip(), model)
+    return Given(Path(photo), good, description.strip(), model, asking)
 
 
 def same(visit: Visit, given: Given) -> bool:
@@ -142,6 +149,7 @@ def request_of(given: Given) -> Request:
         description=given.description or None,
         model=given.model,
         reference_names=tuple(path.name for path in given.references),
+        asking=given.asking,
     )
 
 
@@ -192,18 +200,23 @@ def title(visit: Visit) -> str:
     return f"{visit.number}. {visit.at:%H:%M} {visit.name}: {words.lower()}"
 
 
-def said(answer: str) -> dict[str, str]:
+def said(answer: str) -> dict[str, Any]:
     """A message of the model."""
     return {"role": "assistant", "content": answer}
 
 
 def messages(visit: Visit) -> Messages:
-    """The chat."""
-    return [
-        message
-        for question, answer in visit.turns
-        for message in ({"role": "user", "content": question}, said(answer))
-    ]
+    """The chat; what a voice wrote down before it answered is folded."""
+    found: Messages = []
+    for place, (question, answer) in enumerate(visit.turns):
+        found.append({"role": "user", "content": question})
+        note = visit.notes.get(place)
+        if note is not None and note.thoughts:
+            title = f"What {note.speaker} wrote down first"
+            found.append({**said(note.thoughts), "metadata": {"title": title, "status": "done"}})
+        signature = visit.signature(place)
+        found.append(said(f"{answer}\n\n{signature}" if signature else answer))
+    return found
 
 
 def suggested(visit: Visit | None) -> tuple[Any, Any, Any, Any]:

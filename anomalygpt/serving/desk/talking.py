@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from anomalygpt.chat import Chat
+from anomalygpt.chat import Talk as Conversation
 from anomalygpt.errors import AnomalyGPTError, DialogueTooLongError
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.serving.desk import shown, views
 from anomalygpt.serving.desk.sessions import Desk, Desks
 from anomalygpt.serving.desk.shown import Talk
 from anomalygpt.serving.desk.visits import Visit
-from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.engine import Engine, Progress
 
 
 class Talking:
@@ -50,6 +50,7 @@ class Talking:
         asked = [*before, {"role": "user", "content": question}]
         yield Talk([*asked, shown.said("…")], "", stop=running)
         answer, shown_at = "", 0.0
+        chat: Conversation | None = None
         try:
             chat = visit.chat or self._revived(desk, visit)
             for piece in self.engine.ask(chat, question, options):
@@ -69,7 +70,7 @@ class Talking:
             return
         finally:
             if answer:
-                visit.turns.append((question, answer))
+                visit.add_turn(question, answer, chat)
         yield Talk(shown.messages(visit))
 
     def retry(self, length: float, temperature: float, request: gr.Request) -> Iterator[Talk]:
@@ -85,6 +86,7 @@ class Talking:
             yield Talk(notice=views.notice(shown.without_folders(str(error), [])))
             return
         question, _ = visit.turns.pop()
+        visit.notes.pop(len(visit.turns), None)
         yield from self.ask(question, length, temperature, request)
 
     def go_on(self, length: float, temperature: float, request: gr.Request) -> Iterator[Talk]:
@@ -103,9 +105,10 @@ class Talking:
             return Talk([])
         chat = self._begin_again(desk, visit)
         visit.turns = list(chat.history)
+        visit.notes.clear()
         return Talk(shown.messages(visit))
 
-    def _begin_again(self, desk: Desk, visit: Visit) -> Chat:
+    def _begin_again(self, desk: Desk, visit: Visit) -> Conversation:
         """Let the model begin anew with the verdict; what the page shows stays."""
         if visit.chat is None:
             return self._revived(desk, visit)
@@ -113,11 +116,11 @@ class Talking:
         desk.talk(visit, fresh)
         return fresh
 
-    def _revived(self, desk: Desk, visit: Visit) -> Chat:
+    def _revived(self, desk: Desk, visit: Visit) -> Conversation:
         """A chat about an earlier photo, which is looked at once more for it."""
         assert visit.given is not None
         *_, chat = self.engine.inspect(shown.request_of(visit.given))
-        assert isinstance(chat, Chat)
+        assert not isinstance(chat, Progress)
         desk.talk(visit, chat)
         visit.turns = visit.turns or list(chat.history)
         return chat

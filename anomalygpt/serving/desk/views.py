@@ -18,6 +18,7 @@ from anomalygpt.results.certainty import how_sure
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.pictures import Palette, heat_layer
 from anomalygpt.results.regions import Region
+from anomalygpt.results.sentences import opinion_sentence
 from anomalygpt.serving.desk.visits import Visit
 
 PHOTO_SIDE = 1600
@@ -72,7 +73,7 @@ def in_words(is_anomalous: bool | None) -> tuple[str, str]:
 
 def verdict(inspection: Inspection, references: int) -> str:
     """The verdict in words, what it must be read with, how sure it is, and what it rests on."""
-    if inspection.is_anomalous is None or inspection.anomaly_probability is None:
+    if inspection.is_anomalous is None:
         return (
             f'<div class="verdict" role="status">Score {inspection.anomaly_score:.2f}'
             f"{cautions(inspection.cautions)}</div>"
@@ -84,16 +85,19 @@ def verdict(inspection: Inspection, references: int) -> str:
         1: "Compared with one good part.",
     }.get(references, f"Compared with {references} good parts.")
     # Without a good part there is no degree of certainty, and a number would be taken for one.
-    number = (
-        '<p class="verdict-sure">Probability of an anomaly '
-        f"<b>{inspection.anomaly_probability:.0%}</b>{f' – {sure}' if sure else ''}</p>"
-    )
+    probability, number = inspection.anomaly_probability, ""
+    if inspection.references and probability is not None:
+        number = (
+            '<p class="verdict-sure">Probability of an anomaly '
+            f"<b>{probability:.0%}</b>{f' – {sure}' if sure else ''}</p>"
+        )
+    said = opinion_sentence(inspection)
+    opinion = f'<p class="opinion">{text(said)}</p>' if said else ""
     return (
         f'<div class="verdict {kind}" role="status" tabindex="-1"><p class="verdict-words">'
         f'<span class="mark" aria-hidden="true">{"✕" if kind == "bad" else "✓"}</span>'
         f"{words}</p>{cautions(inspection.cautions)}"
-        f"{number if inspection.references else ''}"
-        f'<p class="answer">{text(inspection.answer or "")}</p>'
+        f'{number}<p class="answer">{text(inspection.answer or "")}</p>{opinion}'
         f'<p class="basis">{text(inspection.image or "Photo")} · {basis}</p></div>'
     )
 

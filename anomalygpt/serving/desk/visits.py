@@ -9,10 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from anomalygpt.chat import Chat
+from anomalygpt.chat import Talk
+from anomalygpt.experts.consultation import Consultation, Turn
 from anomalygpt.files import hash_file
 from anomalygpt.images.reading import load_image
 from anomalygpt.results.inspection import Inspection
+from anomalygpt.serving.settings import Asking
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Given:
         references: files of good parts, in order.
         description: what was said about the part, without spaces around it.
         model: one of the settings' models.
+        asking: who takes part in the talk besides; None for nobody.
     """
 
     photo: Path
     references: tuple[Path, ...] = ()
     description: str = ""
     model: str = "embedded"
+    asking: Asking | None = None
 
     @cached_property
     def mark(self) -> tuple[str, ...]:
@@ -39,7 +43,8 @@ class Given:
             DataError: a file cannot be read.
         """
         files = (self.photo, *self.references)
-        return (self.description, self.model, *(hash_file(file) for file in files))
+        hashes = (hash_file(file) for file in files)
+        return (self.description, self.model, str(self.asking), *hashes)
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Visit:
         inspection: what was found.
         chat: the chat as far as the language model knows it; only the last visit has one.
         turns: (question, answer) of the chat.
+        notes: of turns in which others took part, by their place, who said what.
         given: what was handed in, in files of the desk's own; None where that is not known.
         at: when, in the time of the server.
         sheet: what the inspector wrote about it.
@@ -73,11 +79,22 @@ class Visit:
     path: Path
     references: tuple[str, ...]
     inspection: Inspection
-    chat: Chat | None
+    chat: Talk | None
     turns: list[tuple[str, str]] = field(default_factory=list)
     given: Given | None = None
     at: datetime = field(default_factory=datetime.now)
     sheet: Sheet = field(default_factory=Sheet)
+    notes: dict[int, Turn] = field(default_factory=dict)
+
+    def add_turn(self, question: str, answer: str, chat: Talk | None) -> None:
+        """Keep what was said, also of an answer that was stopped."""
+        self.turns.append((question, answer))
+        if isinstance(chat, Consultation) and chat.turns and chat.turns[-1].question == question:
+            self.notes[len(self.turns) - 1] = chat.turns[-1]
+
+    def signature(self, place: int) -> str:
+        """Who gave the answer of a turn where it was not our own model; else ""."""
+        return self.notes[place].signature if place in self.notes else ""
 
     def copy(self) -> Image.Image:
         """The photo as it is kept, RGB."""

@@ -9,7 +9,8 @@ import pytest
 
 from anomalygpt.evidence import Evidence
 from anomalygpt.experts.briefing import Exhibits
-from anomalygpt.experts.consultation import Consultation, Manner
+from anomalygpt.experts.consultation import Consultation
+from anomalygpt.experts.manner import Manner
 from anomalygpt.knowledge.store import Knowledge
 from anomalygpt.model import AnomalyGPT
 from tests.plates import BAD, GOOD, OTHER_GOOD

@@ -9,8 +9,10 @@ import pytest
 
 from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import ConfigError, ExpertError
-from anomalygpt.experts.consultation import DISAGREE, OWN, Consultation, Manner
+from anomalygpt.experts.consultation import DISAGREE, OWN, Consultation
+from anomalygpt.experts.manner import NOTATIONS, Manner
 from anomalygpt.knowledge.store import NOTHING
+from anomalygpt.results import highlights
 from anomalygpt.results.certainty import UNSURE, how_sure
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.sentences import sentence
@@ -257,6 +259,10 @@ def test_a_talk_begins_anew(begin) -> None:
 def test_unknown_manners_are_refused(wrong) -> None:
     with pytest.raises(ConfigError):
         Manner(**wrong)
+
+
+def test_manners_know_the_notations_that_there_are() -> None:
+    assert NOTATIONS == highlights.NOTATIONS
 
 
 def test_an_empty_question_is_refused(begin) -> None:

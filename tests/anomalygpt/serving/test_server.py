@@ -107,11 +107,14 @@ def file_data(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
+def handed(path: str, text: str = "") -> list[Any]:
+    """What the page sends: photo, good parts, description, model, colours, and who is asked."""
+    return [file_data(path), [], text, "embedded", "warm", False, "contour", False, "own"]
+
+
 def inspect(running: Running, path: str, session: str, text: str = "") -> str:
     """All that the page is sent for one photo."""
-    return json.dumps(
-        running.call("page_inspect", [file_data(path), [], text, "embedded", "warm"], session)
-    )
+    return json.dumps(running.call("page_inspect", handed(path, text), session))
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(running: Running) -> None:
@@ -245,8 +248,7 @@ def test_many_requests_are_bounded(running: Running, monkeypatch: pytest.MonkeyP
     number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "page_inspect")
 
     def join(count: int) -> int:
-        data = [file_data(path), [], "", "embedded", "warm"]
-        body = {"data": data, "fn_index": number, "session_hash": f"many-{count}"}
+        body = {"data": handed(path), "fn_index": number, "session_hash": f"many-{count}"}
         return running.client.post("/gradio_api/queue/join", json=body).status_code
 
     with ThreadPoolExecutor(16) as pool:
@@ -274,8 +276,9 @@ def test_sessions_do_not_see_each_other(running: Running) -> None:
 def test_what_is_on_the_page_is_not_drawn_again(running: Running) -> None:
     """What is drawn late would lack an answer that has come meanwhile."""
     (path,) = running.upload("once.png", png()).json()
-    given = [file_data(path), [], "", "embedded", "warm"]
-    first, again = (running.call("page_inspect", given, "once")[-1]["data"] for _ in range(2))
+    first, again = (
+        running.call("page_inspect", handed(path), "once")[-1]["data"] for _ in range(2)
+    )
     assert not all(map(is_left_as_it_is, first))
     assert all(map(is_left_as_it_is, again))
     running.call("page_ask", ["Where?", 16, 0], "once")
