@@ -149,8 +149,9 @@ def _masks(found: Questionnaire, key: str, values: Mapping[str, Any]) -> tuple[P
     as_png = path.with_suffix(".png")
     if path.suffix.lower() in (".jpg", ".jpeg") and is_file(as_png):
         return (as_png,)
-    if is_folder(path) and (inside := photos(path)):
-        return tuple(inside)
+    for folder in (path, path.with_suffix("")):
+        if is_folder(folder) and (inside := photos(folder)):
+            return tuple(inside)
     found.findings.append(
         Finding(
             "warning",
