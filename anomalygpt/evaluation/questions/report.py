@@ -109,7 +109,7 @@ def terminal_summary(results: Mapping[str, Any]) -> str:
     for trial in results["trials"]:
         parts.append(_heading(trial))
         if trial["figures"] is not None:
-            parts.append(_aligned(_by_kind(trial["figures"])))
+            parts.append(_aligned(_by_kind(trial)))
     parts += [results["products_seen"]["sentence"], *_leakage(results)]
     return "\n".join(parts)
 
@@ -129,7 +129,7 @@ def _sections(results: Mapping[str, Any]) -> Iterator[Section]:
             yield Section(name, ["Nothing could be asked."])
             continue
         lines = ["Percent, with 95 % intervals from drawing photos anew."]
-        yield Section(name, [*lines, *_trial_lines(trial)], _by_kind(trial["figures"]))
+        yield Section(name, [*lines, *_trial_lines(trial)], _by_kind(trial))
         yield Section(
             f"By data set and product: {name}", (), _by_product(trial["figures"]), is_heat_map=True
         )
@@ -192,13 +192,14 @@ def _trial_lines(trial: Mapping[str, Any]) -> Iterator[str]:
         yield f"{trial['fewer_templates']} photos had fewer templates than asked for."
 
 
-def _by_kind(figures: Mapping[str, Any]) -> list[list[str]]:
+def _by_kind(trial: Mapping[str, Any]) -> list[list[str]]:
     """Types down, data sets across; then what belongs to the yes or no."""
+    figures = trial["figures"]
     sets: dict[str, Figures] = dict(figures["data_sets"])
     if len(sets) > 1:
         sets |= {"mean of data sets": figures["mean"], "all photos": figures["pooled"]}
     mean: Figures = figures["mean"]
-    head = ["", *sets, "guessing", "questions", "without a letter"]
+    head = ["", *sets, "guessing", "questions", "without a letter", "most frequent answer"]
     rows = [head]
     for name, figure in mean.items():
         cells = [percent(each[name]) for each in sets.values()]
@@ -206,7 +207,9 @@ def _by_kind(figures: Mapping[str, Any]) -> list[list[str]]:
         counts = [str(figure["questions"]), str(figure["unparsed"])]
         if name in ("auroc", "ece"):
             counts = [f"{figure['questions']} photos", "–"]
-        rows.append([_TITLES.get(name, name), *cells, guessing, *counts])
+        often = trial["favourites"].get(name)
+        favourite = f"{often['answer']}: {100 * often['share']:.0f} %" if often else "–"
+        rows.append([_TITLES.get(name, name), *cells, guessing, *counts, favourite])
     return rows
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.data import QuestionedPhoto, Questionnaire, hash_file, open_questionnaire
+from anomalygpt.data import (
+    Question,
+    QuestionedPhoto,
+    Questionnaire,
+    hash_file,
+    open_questionnaire,
+)
 from anomalygpt.data.mmad import DETECTION, HUB_SHA256, WHOLE
 from anomalygpt.errors import ConfigError, DataError, ImageError
 from anomalygpt.evaluation.provenance import versions
@@ -172,8 +179,36 @@ def _trial(
         "photos": len(scored[parser]),
         "fewer_templates": sum(len(each["templates"]) < trial.shots for each in records),
         "figures": figures,
+        "favourites": _favourites(photos, log, number, parser),
         "parsers": averages,
     }
+
+
+def _favourites(
+    photos: Sequence[QuestionedPhoto], log: AnswerLog, number: int, parser: Parser
+) -> dict[str, dict[str, Any]]:
+    """By type the answer that came most often, and its share in [0, 1]: who gives one answer to
+    everything has not looked."""
+    said: dict[str, Counter[str]] = {}
+    for photo in photos:
+        record = log.records.get((number, photo.key))
+        for question, told in zip(
+            photo.questions, record["answers"] if record else (), strict=False
+        ):
+            letter = letter_of(answer_in(told), told["options"], parser)
+            if letter in told["options"]:
+                counts = said.setdefault(_kind(question), Counter())
+                counts[told["options"][letter].strip(" .").casefold()] += 1
+    found = {}
+    for kind, counts in said.items():
+        ((text, count),) = counts.most_common(1)
+        found[kind] = {"answer": text, "share": count / counts.total()}
+    return found
+
+
+def _kind(question: Question) -> str:
+    """The type that a question counts for."""
+    return DETECTION if is_detection(question) else scored_kind(question)
 
 
 def _scored(
@@ -189,7 +224,7 @@ def _scored(
             letter = letter_of(answer_in(told), told["options"], parser)
             questions.append(
                 Scored(
-                    kind=DETECTION if is_detection(question) else scored_kind(question),
+                    kind=_kind(question),
                     is_right=letter == told["correct"],
                     is_unparsed=letter not in told["options"],
                     options=len(told["options"]),
