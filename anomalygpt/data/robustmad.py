@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,14 @@ def open_robustmad(root: Path) -> Questionnaire:
             f"{shown(found.file)} is expected to be a JSON object with a list `images`, but has "
             "none; copy it again"
         )
-    found.photos = [
-        photo for number, each in enumerate(images, 1) if (photo := _photo(found, number, each))
-    ]
+    photos: dict[str, QuestionedPhoto] = {}
+    for number, each in enumerate(images, 1):
+        photo = _photo(found, number, each)
+        if photo is not None:
+            # A photo may have several entries; it is looked at once.
+            earlier = photos.get(photo.key, replace(photo, questions=()))
+            photos[photo.key] = replace(earlier, questions=earlier.questions + photo.questions)
+    found.photos = list(photos.values())
     return found
 
 

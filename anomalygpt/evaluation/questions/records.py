@@ -15,7 +15,7 @@ from anomalygpt.files import shown, write_atomically
 # What is known of one photo in one trial, as plain JSON:
 #   photo, trial: the name in the benchmark, and which trial;
 #   probability: P(anomaly) by other means than an answer, or null;
-#   templates: the photos of good parts, relative to the benchmark;
+#   templates: files of the photos of good parts;
 #   answers: per question options, correct, text and shares, as they were shown.
 PhotoRecord: TypeAlias = "dict[str, Any]"
 

@@ -4,42 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.data import (
-    Question,
-    QuestionedPhoto,
-    Questionnaire,
-    hash_file,
-    open_questionnaire,
-)
-from anomalygpt.data.mmad import DETECTION, HUB_SHA256, WHOLE
+from anomalygpt.data import QuestionedPhoto, open_questionnaire
 from anomalygpt.errors import ConfigError, DataError, ImageError
-from anomalygpt.evaluation.provenance import versions
 from anomalygpt.evaluation.questions.answering import Answerer
-from anomalygpt.evaluation.questions.asking import (
-    is_detection,
-    published_text,
-    scored_kind,
-    yes_and_no,
-)
 from anomalygpt.evaluation.questions.knowledge import Knowledge
-from anomalygpt.evaluation.questions.parsing import PARSERS, Parser, letter_of
-from anomalygpt.evaluation.questions.published import LEADERBOARD
-from anomalygpt.evaluation.questions.records import AnswerLog, PhotoRecord, answer_in
+from anomalygpt.evaluation.questions.records import AnswerLog
 from anomalygpt.evaluation.questions.report import write_reports
-from anomalygpt.evaluation.questions.scoring import Scored, ScoredPhoto, score
+from anomalygpt.evaluation.questions.results import published_entries, results_of
 from anomalygpt.evaluation.questions.settings import QuestionSettings
-from anomalygpt.evaluation.questions.trials import Trial, ask_about, limited, trials_of
+from anomalygpt.evaluation.questions.trials import (
+    Trial,
+    ask_about,
+    limited,
+    templates_of,
+    trials_of,
+)
 from anomalygpt.files import shown
 from anomalygpt.interruptions import stopping
 from anomalygpt.progress import with_bar
-
-SCHEMA_VERSION = 1
 
 
 def evaluate_questions(
@@ -83,32 +70,18 @@ def evaluate_questions(
         "knowledge": None if knowledge is None else knowledge.sha256,
     }
     log = AnswerLog(folder, mark)
-    skipped: dict[str, str] = {}
-    with stopping() as stop:
-        work = _asked(answerer, photos, trials, settings, knowledge, log, skipped, stop)
-        for _ in with_bar(work, len(photos) * len(trials), "photos"):
-            pass
+    skipped = _ask_all(answerer, photos, trials, settings, knowledge, log)
     if not log.records:
         why = "; ".join([*skipped.values()][:3]) or "no photo is left"
         raise DataError(f"nothing could be asked about {shown(found.root)}: {why}")
-    results = {
-        "schema_version": SCHEMA_VERSION,
-        "answerer": mark["answerer"],
-        "data": _data(found, photos, log),
-        "settings": asdict(settings),
-        "trials": [
-            _trial(number, trial, photos, log, settings.parser)
-            for number, trial in enumerate(trials)
-        ],
-        "products_seen": _seen(answerer, found, photos, log),
+    results = results_of(answerer, settings, found, photos, log, trials) | {
         "knowledge": None if knowledge is None else knowledge.summary(photos),
-        "leaderboard": _leaderboard(found, photos),
-        "findings": _findings(found),
         "skipped": [{"photo": key, "reason": reason} for key, reason in skipped.items()],
-        "versions": versions(),
         "command": command,
     }
-    entries = [_entries(photos, log, number, settings.parser) for number in range(len(trials))]
+    entries = [
+        published_entries(photos, log, number, settings.parser) for number in range(len(trials))
+    ]
     write_reports(results, entries if found.layout == "mmad" else None, folder)
     return json.loads(json.dumps(results))  # as a later call would read it
 
@@ -122,6 +95,23 @@ def _knowledge(settings: QuestionSettings, answerer: Answerer) -> Knowledge | No
             "change nothing; leave it out, or ask a model that reads it"
         )
     return Knowledge.read(Path(settings.knowledge))
+
+
+def _ask_all(
+    answerer: Answerer,
+    photos: Sequence[QuestionedPhoto],
+    trials: Sequence[Trial],
+    settings: QuestionSettings,
+    knowledge: Knowledge | None,
+    log: AnswerLog,
+) -> dict[str, str]:
+    """Ask what is not in the log yet; photos that cannot be asked about, with the reason."""
+    skipped: dict[str, str] = {}
+    with stopping() as stop:
+        work = _asked(answerer, photos, trials, settings, knowledge, log, skipped, stop)
+        for _ in with_bar(work, len(photos) * len(trials), "photos"):
+            pass
+    return skipped
 
 
 def _asked(
@@ -139,12 +129,10 @@ def _asked(
     Raises:
         KeyboardInterrupt: `stop` was set; the answers are on the disk.
     """
-    # Those with the same templates follow each other, which then are encoded once.
-    ordered = sorted(
-        photos, key=lambda each: (each.category, each.random_templates, each.similar_templates)
-    )
     for number, trial in enumerate(trials):
-        for photo in ordered:
+        # Those with the same templates follow each other, which then are encoded once.
+        templates = {photo.key: templates_of(photo, trial, settings) for photo in photos}
+        for photo in sorted(photos, key=lambda each: (each.category, templates[each.key])):
             if not log.has(number, photo.key):
                 try:
                     record = ask_about(photo, number, trial, answerer, settings, knowledge)
@@ -155,199 +143,3 @@ def _asked(
             yield photo.key
             if stop.is_set():
                 raise KeyboardInterrupt
-
-
-# --- from answers to results ---------------------------------------------------------------------
-
-
-def _trial(
-    number: int,
-    trial: Trial,
-    photos: Sequence[QuestionedPhoto],
-    log: AnswerLog,
-    parser: Parser,
-) -> dict[str, Any]:
-    scored = {each: _scored(photos, log, number, each) for each in PARSERS}
-    figures = score(scored[parser]) if scored[parser] else None
-    averages = {
-        each: (score(scored[each])["mean"]["average"] if scored[each] else None) for each in PARSERS
-    }
-    records = [record for (place, _), record in log.records.items() if place == number]
-    return {
-        "shots": trial.shots,
-        "knowledge": trial.telling,
-        "photos": len(scored[parser]),
-        "fewer_templates": sum(len(each["templates"]) < trial.shots for each in records),
-        "figures": figures,
-        "favourites": _favourites(photos, log, number, parser),
-        "parsers": averages,
-    }
-
-
-def _favourites(
-    photos: Sequence[QuestionedPhoto], log: AnswerLog, number: int, parser: Parser
-) -> dict[str, dict[str, Any]]:
-    """By type the answer that came most often, and its share in [0, 1]: who gives one answer to
-    everything has not looked."""
-    said: dict[str, Counter[str]] = {}
-    for photo in photos:
-        record = log.records.get((number, photo.key))
-        for question, told in zip(
-            photo.questions, record["answers"] if record else (), strict=False
-        ):
-            letter = letter_of(answer_in(told), told["options"], parser)
-            if letter in told["options"]:
-                counts = said.setdefault(_kind(question), Counter())
-                counts[told["options"][letter].strip(" .").casefold()] += 1
-    found = {}
-    for kind, counts in said.items():
-        ((text, count),) = counts.most_common(1)
-        found[kind] = {"answer": text, "share": count / counts.total()}
-    return found
-
-
-def _kind(question: Question) -> str:
-    """The type that a question counts for."""
-    return DETECTION if is_detection(question) else scored_kind(question)
-
-
-def _scored(
-    photos: Sequence[QuestionedPhoto], log: AnswerLog, number: int, parser: Parser
-) -> list[ScoredPhoto]:
-    found = []
-    for photo in photos:
-        record = log.records.get((number, photo.key))
-        if record is None:
-            continue
-        questions = []
-        for question, told in zip(photo.questions, record["answers"], strict=True):
-            letter = letter_of(answer_in(told), told["options"], parser)
-            questions.append(
-                Scored(
-                    kind=_kind(question),
-                    is_right=letter == told["correct"],
-                    is_unparsed=letter not in told["options"],
-                    options=len(told["options"]),
-                    group=question.group,
-                )
-            )
-        found.append(
-            ScoredPhoto(
-                photo.data_set,
-                photo.category,
-                photo.is_anomalous,
-                _probability(photo, record),
-                tuple(questions),
-            )
-        )
-    return found
-
-
-def _probability(photo: QuestionedPhoto, record: PhotoRecord) -> float | None:
-    """P(anomaly): as it was told, or yes against no in the answer whether something is wrong."""
-    if record["probability"] is not None:
-        return float(record["probability"])
-    for question, told in zip(photo.questions, record["answers"], strict=True):
-        if is_detection(question) and told["shares"] is not None:
-            sides = {True: 0.0, False: 0.0}
-            for letter, means in yes_and_no(told["options"]).items():
-                sides[means] += told["shares"].get(letter, 0.0)
-            total = sides[True] + sides[False]
-            return sides[True] / total if total > 0 else None
-    return None
-
-
-def _entries(
-    photos: Sequence[QuestionedPhoto], log: AnswerLog, number: int, parser: Parser
-) -> list[dict[str, Any]]:
-    """Answers in the published format; one that cannot be told is empty."""
-    return [
-        {
-            "image": photo.key,
-            "question": {
-                "type": "text",
-                "text": published_text(place, question.text, told["options"].values()),
-                "options": told["options"],
-            },
-            "question_type": question.kind,
-            "correct_answer": told["correct"],
-            "gpt_answer": letter_of(answer_in(told), told["options"], parser) or "",
-        }
-        for photo in photos
-        if (record := log.records.get((number, photo.key))) is not None
-        for place, (question, told) in enumerate(
-            zip(photo.questions, record["answers"], strict=True), 1
-        )
-    ]
-
-
-def _data(
-    found: Questionnaire, photos: Sequence[QuestionedPhoto], log: AnswerLog
-) -> dict[str, Any]:
-    answered = {key for _, key in log.records}
-    return {
-        "root": str(found.root),
-        "layout": found.layout,
-        "sha256": found.sha256,
-        "is_hub_revision": found.sha256 == HUB_SHA256,
-        "photos": len(answered),
-        "questions": sum(len(each.questions) for each in photos if each.key in answered),
-        "is_whole": _is_whole([each for each in photos if each.key in answered]),
-    }
-
-
-def _is_whole(photos: Sequence[QuestionedPhoto]) -> bool:
-    """Whether all of MMAD was asked about."""
-    return all(
-        sum(photo.data_set == name and any(map(is_detection, photo.questions)) for photo in photos)
-        == count
-        for name, (count, _) in WHOLE.items()
-    )
-
-
-def _leaderboard(found: Questionnaire, photos: Sequence[QuestionedPhoto]) -> list[dict[str, Any]]:
-    """Published figures, where photos are MMAD's; of other photos they would say nothing."""
-    if found.layout != "mmad" or not {photo.data_set for photo in photos} <= set(WHOLE):
-        return []
-    return [
-        {"model": each.model, "figures": list(each.figures), "seen": each.seen}
-        for each in LEADERBOARD
-    ]
-
-
-def _seen(
-    answerer: Answerer, found: Questionnaire, photos: Sequence[QuestionedPhoto], log: AnswerLog
-) -> dict[str, Any]:
-    """Whether the products were seen in training, as far as that can be known."""
-    known = answerer.known_photos
-    if known is None:
-        return {"is_known": False, "sentence": f"{answerer.name} does not tell what it has seen."}
-    answered = {key for _, key in log.records}
-    hashes = {photo.key: hash_file(photo.image) for photo in photos if photo.key in answered}
-    templates = {Path(path) for record in log.records.values() for path in record["templates"]}
-    seen = [photo for photo in photos if hashes.get(photo.key) in known]
-    seen_templates = sum(hash_file(path) in known for path in sorted(templates))
-    products = sorted({photo.category for photo in seen})
-    sentence = (
-        f"Of {len(hashes)} photos and {len(templates)} templates, {answerer.name} was trained on "
-        f"or chosen by {len(seen)} and {seen_templates}, by their bytes"
-    )
-    return {
-        "is_known": True,
-        "photos": len(seen),
-        "templates": seen_templates,
-        "products": products,
-        "sentence": f"{sentence}{': ' if products else ''}{', '.join(products)}.",
-    }
-
-
-def _findings(found: Questionnaire) -> list[dict[str, Any]]:
-    """What the reader found, counted; `data check` names each."""
-    counts: dict[tuple[str, str], int] = {}
-    for finding in found.findings:
-        key = (finding.severity, finding.problem)
-        counts[key] = counts.get(key, 0) + 1
-    return [
-        {"severity": severity, "problem": problem, "count": count}
-        for (severity, problem), count in counts.items()
-    ]

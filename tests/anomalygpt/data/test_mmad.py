@@ -219,6 +219,14 @@ def test_robustmad_is_read_like_mmad(robustmad: Path) -> None:
     assert (counts.train_good, counts.test_good, counts.test_bad) == (1, 1, 1)
 
 
+def test_entries_of_robustmad_about_one_photo_are_one_as_in_mmad(robustmad: Path) -> None:
+    file = robustmad / "RobustMAD_MCQ.json"
+    images = json.loads(file.read_text())["images"]
+    file.write_text(json.dumps({"images": [*images, images[0]]}))
+    found = open_questionnaire(robustmad)
+    assert [len(photo.questions) for photo in found.photos] == [4, 2]
+
+
 def test_robustmad_beside_the_folder_of_its_data_set(robustmad: Path) -> None:
     """Unlike mmad.json, nobody has said what its paths are relative to."""
     file = robustmad / "RobustMAD_MCQ.json"

@@ -80,6 +80,18 @@ def test_templates_of_mmad(mmad: Path, ask, teller, settings, names: list[str]) 
     assert {tuple(path.name for path in shown[1]) for shown in answerer.shown} == {tuple(names)}
 
 
+def test_mmad_photos_with_the_same_templates_follow_each_other(
+    mmad: Path, ask, teller, asking
+) -> None:
+    names = [f"MVTec-AD/bottle/train/good/{number:03}.png" for number in range(3)]
+    asking.change(mmad, GOOD, similar_templates=names)
+    for templates in ("random", "similar"):
+        answerer = teller()
+        ask(mmad, answerer, templates, templates=templates)
+        order = [shown[1] for shown in answerer.shown]
+        assert order == sorted(order)
+
+
 def test_missing_templates_of_mmad_give_way_to_the_next(mmad: Path, ask, teller) -> None:
     folder = mmad / "MVTec-AD" / "bottle" / "train" / "good"
     (folder / "000.png").unlink()
