@@ -88,7 +88,7 @@ class Knowledge:
                 texts.pop(photo.kind, None)
             elif defects:
                 texts.pop(random.Random(photo.key).choice(defects))
-        return "\n".join(text.strip() for text in texts.values()) or None
+        return "\n".join(texts.values()) or None  # spaces and all, as published
 
     def summary(self, photos: Sequence[QuestionedPhoto]) -> dict[str, object]:
         """What results say about it: the file, how many photos it tells nothing about, and the

@@ -230,15 +230,16 @@ def _seen(answerer: Answerer, photos: Sequence[QuestionedPhoto], log: AnswerLog)
     seen_templates = sum(_is_among(path, known) for path in sorted(templates))
     products = sorted({photo.category for photo in seen})
     sentence = (
-        f"Of {len(asked)} photos and {len(templates)} templates, {answerer.name} was trained on "
-        f"or chosen by {len(seen)} and {seen_templates}, by their bytes"
+        f"Of {len(asked)} photos and {len(templates)} templates, {answerer.name} remembers "
+        f"{len(seen)} and {seen_templates} from its training, by their bytes"
     )
     return {
         "is_known": True,
         "photos": len(seen),
         "templates": seen_templates,
         "products": products,
-        "sentence": f"{sentence}{': ' if products else ''}{', '.join(products)}.",
+        "sentence": f"{sentence}{': ' if products else ''}{', '.join(products)}. That settings were "
+        "chosen on a data set leaves no such trace.",
     }
 
 

@@ -27,7 +27,7 @@ def knowledge(tmp_path: Path) -> Knowledge:
 
 
 def test_all_texts_of_an_mmad_product_are_joined(knowledge: Knowledge) -> None:
-    assert knowledge.told(photo("crack"), "all") == "Round.\nA line.\nA hollow.\nA gap."
+    assert knowledge.told(photo("crack"), "all") == " Round.\nA line.\nA hollow.\nA gap."
     assert knowledge.told(photo("good"), "all") == knowledge.told(photo("hole"), "all")
     assert knowledge.told(photo("crack"), "none") is None
     assert knowledge.told(photo("crack", data_set="VisA"), "all") is None
@@ -48,7 +48,7 @@ def test_without_its_own_class_nothing_says_whether_an_mmad_part_is_good(
     knowledge: Knowledge,
 ) -> None:
     told = knowledge.told(photo("crack"), "without own class")
-    assert told == "Round.\nA hollow.\nA gap."
+    assert told == " Round.\nA hollow.\nA gap."
     lengths = set()
     left_out = set()
     for number in range(40):

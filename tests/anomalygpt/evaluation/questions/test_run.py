@@ -277,7 +277,7 @@ def test_whether_mmad_products_were_seen_is_stated(mmad: Path, ask, teller, hash
     seen = ask(mmad, teller(known_photos=known), "known")["products_seen"]
     assert (seen["photos"], seen["templates"], seen["products"]) == (1, 1, ["DS-MVTec/bottle"])
     none = ask(mmad, teller(known_photos=frozenset()), "none")["products_seen"]
-    assert none["sentence"].startswith("Of 8 photos and 2 templates, teller was trained on")
+    assert none["sentence"].startswith("Of 8 photos and 2 templates, teller remembers 0 and 0")
     assert (none["photos"], none["products"]) == (0, [])
 
 
