@@ -49,7 +49,7 @@ class EmbeddedAnswerer:
 
     Attributes:
         name: what the assistant is called.
-        known_photos: hashes of its training photos.
+        known_photos: hashes of its training photos; None where it brings none.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class EmbeddedAnswerer:
                 "has one, such as embedded"
             )
         self.name = assistant.name
-        self.known_photos: frozenset[str] | None = assistant.training_photos
+        # A converted model was trained elsewhere, and brings no hashes.
+        self.known_photos = assistant.training_photos or None
         self._assistant = assistant
         self._bit_depth = bit_depth
         self._turning: dict[str, Any] = {

@@ -232,14 +232,15 @@ def _seen(answerer: Answerer, photos: Sequence[QuestionedPhoto], log: AnswerLog)
     sentence = (
         f"Of {len(asked)} photos and {len(templates)} templates, {answerer.name} remembers "
         f"{len(seen)} and {seen_templates} from its training, by their bytes"
+        f"{': ' if products else ''}{', '.join(products)}. That settings were chosen on a data set "
+        "leaves no such trace."
     )
     return {
         "is_known": True,
         "photos": len(seen),
         "templates": seen_templates,
         "products": products,
-        "sentence": f"{sentence}{': ' if products else ''}{', '.join(products)}. That settings were "
-        "chosen on a data set leaves no such trace.",
+        "sentence": sentence,
     }
 
 

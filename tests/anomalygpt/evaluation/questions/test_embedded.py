@@ -166,4 +166,5 @@ def test_a_whole_mmad_run_of_an_assistant(mmad: Path, ask, assistant: AnomalyGPT
     assert figures["auroc"]["questions"] == 8
     assert figures["average"]["unparsed"] == 0
     assert results["answerer"]["mark"]["weights"]
-    assert results["products_seen"]["photos"] == 0
+    # It brings no hashes of what it was trained on, which is not to say that it saw nothing.
+    assert results["products_seen"]["is_known"] is False
