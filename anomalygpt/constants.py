@@ -13,7 +13,12 @@ TemplateName = Literal["vicuna_v0", "chat"]
 ANOMALY_QUESTION = "Is there any anomaly in the image?"
 
 # Layouts of data sets, as `--dataset` names them; `anomalygpt.data.opening` reads them.
-LAYOUT_NAMES = ("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions")
+LAYOUT_NAMES = (
+    *("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions"),
+    *("mmad", "robustmad"),
+)
+# Those of multiple-choice questions.
+QUESTION_LAYOUTS = ("mmad", "robustmad")
 
 # The 3×3 grid of places, row by row; the map prompts stand in the same order.
 LOCATIONS = (

@@ -23,7 +23,11 @@ from anomalygpt.cli.main import SELDOM
 # As the command line does: less looking for circles of objects, of which libraries make few.
 gc.set_threshold(*SELDOM)
 
-pytest_plugins = ("tests.small_trainings", "tests.small_evaluations")
+pytest_plugins = (
+    "tests.small_trainings",
+    "tests.small_evaluations",
+    "tests.small_questionnaires",
+)
 
 # A test neither reads what the person at this machine has kept, nor leaves anything there.
 os.environ["ANOMALYGPT_CACHE"] = "off"

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from anomalygpt.cli.questions import add_question_options, asks_questions, run_questions
 from anomalygpt.cli.shared import add_detail, add_model_options
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
+from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.evaluation.settings import DATASETS, MAPS, VERDICTS, EvaluationSettings
 
 SUMMARY = "measure the assistant on a data set"
@@ -24,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     from anomalygpt.evaluation.reports.report import terminal_summary
     from anomalygpt.evaluation.run import evaluate
 
+    if asks_questions(options):
+        return run_questions(options, vars(_DEFAULTS) | {"verdict": [], "map": []})
     settings = settings_of(options)
     asks_nobody = settings.verdicts == ("threshold",) and not (
         settings.no_decoder or settings.no_prompt_learner
@@ -66,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_data(parser)
     _add_variants(parser)
+    add_question_options(parser)
     add_model_options(parser)
 
 
@@ -98,7 +103,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("photos")
     group.add_argument(
         "--dataset",
-        choices=DATASETS,
+        choices=[*DATASETS, *QUESTION_LAYOUTS],
         default=_DEFAULTS.dataset,
         help="layout (default auto: found by its folders)",
     )

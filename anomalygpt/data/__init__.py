@@ -11,7 +11,8 @@ from anomalygpt.data.depths import bit_depths
 from anomalygpt.data.instructions import Instruction, open_instructions
 from anomalygpt.data.left_out import data_notes
 from anomalygpt.data.masks import load_mask
-from anomalygpt.data.opening import normal_images, open_data
+from anomalygpt.data.opening import normal_images, open_data, open_questionnaire
+from anomalygpt.data.questionnaires import Question, QuestionedPhoto, Questionnaire
 from anomalygpt.data.report import CheckReport
 from anomalygpt.data.samples import Finding, InspectionData, Sample, Split
 from anomalygpt.files import hash_file
@@ -21,6 +22,9 @@ __all__ = [
     "Finding",
     "InspectionData",
     "Instruction",
+    "Question",
+    "QuestionedPhoto",
+    "Questionnaire",
     "Sample",
     "Split",
     "bit_depths",
@@ -31,4 +35,5 @@ __all__ = [
     "normal_images",
     "open_data",
     "open_instructions",
+    "open_questionnaire",
 ]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.data.files import folder_name
 from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import IMAGES, Instruction, find_json, read_entries, read_entry
@@ -73,7 +74,8 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
         *reading.findings,
         *_foreign(root),
         *_gaps(root, layout, samples),
-        *strangers(samples),
+        # Of a questionnaire's photos a part is enough, and texts lie beside them.
+        *(() if layout in QUESTION_LAYOUTS else strangers(samples)),
         *more_pages(samples),
         *(finding for each in looked for finding in each.findings),
         *_repeated(layout, looked),

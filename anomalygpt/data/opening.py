@@ -20,7 +20,12 @@ from anomalygpt.data.folders import (
 )
 from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import JSON_NAME, find_json
+from anomalygpt.data.mmad import JSON as MMAD_JSON
+from anomalygpt.data.mmad import is_mmad, open_mmad, read_mmad
 from anomalygpt.data.names import KNOWN_WORDS, meaning
+from anomalygpt.data.questionnaires import Questionnaire
+from anomalygpt.data.robustmad import JSON as ROBUSTMAD_JSON
+from anomalygpt.data.robustmad import is_robustmad, open_robustmad, read_robustmad
 from anomalygpt.data.samples import InspectionData, Reading
 from anomalygpt.data.trees import category_folders, is_loco, read_trees
 from anomalygpt.data.visa import TABLE, read_visa
@@ -81,7 +86,12 @@ LAYOUTS = {
     "instructions": Layout(
         "PandaGPT instruction data", JSON_NAME, lambda root: find_json(root) is not None, None
     ),
+    "mmad": Layout("MMAD", MMAD_JSON, is_mmad, read_mmad),
+    "robustmad": Layout("RobustMAD", ROBUSTMAD_JSON, is_robustmad, read_robustmad),
 }
+
+# Those that are multiple-choice questions.
+_QUESTIONNAIRES = {"mmad": open_mmad, "robustmad": open_robustmad}
 
 
 def open_data(
@@ -127,6 +137,33 @@ def open_data(
             "copy the data set again"
         )
     return InspectionData(root, layout, tuple(reading.samples), tuple(reading.findings))
+
+
+def open_questionnaire(root: str | Path, layout: str = "auto") -> Questionnaire:
+    """Read a benchmark of multiple-choice questions. Photos and templates need not be there; what
+    cannot be asked is left out and among the findings.
+
+    Args:
+        root: its folder.
+        layout: "auto", "mmad" or "robustmad".
+
+    Raises:
+        DataError: the folder holds no such benchmark, or nothing of it can be asked.
+    """
+    root = Path(root)
+    layout = find_layout(root, layout)
+    if layout not in _QUESTIONNAIRES:
+        raise DataError(
+            f"{shown(root)} is {LAYOUTS[layout].title} and has no questions with options; "
+            f"expected {MMAD_JSON} or {ROBUSTMAD_JSON} in it"
+        )
+    found = _QUESTIONNAIRES[layout](root)
+    if not any(photo.questions for photo in found.photos):
+        raise DataError(
+            f"{shown(found.file)} has no question that can be asked; `anomalygpt data check` says "
+            "why"
+        )
+    return found
 
 
 def normal_images(root: str | Path, category: str | None = None) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from anomalygpt.constants import LAYOUT_NAMES
+from anomalygpt.constants import LAYOUT_NAMES, QUESTION_LAYOUTS
 from anomalygpt.errors import ConfigError
 from anomalygpt.images import check_bit_depth
 from anomalygpt.images.detail import Detail, checked_detail
@@ -13,8 +13,9 @@ from anomalygpt.images.detail import Detail, checked_detail
 Verdict: TypeAlias = Literal["language", "threshold"]
 MapKind: TypeAlias = Literal["normalised", "published"]
 
-# Good parts alone and instructions have nothing to measure.
-DATASETS = ("auto", *(name for name in LAYOUT_NAMES if name not in ("good", "instructions")))
+# Good parts alone and instructions have nothing to measure; `questions` asks multiple choice.
+_OTHERS = ("good", "instructions", *QUESTION_LAYOUTS)
+DATASETS = ("auto", *(name for name in LAYOUT_NAMES if name not in _OTHERS))
 MAPS: tuple[MapKind, ...] = ("normalised", "published")
 VERDICTS: tuple[Verdict, ...] = ("language", "threshold")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from anomalygpt.language.dialogue import Dialogue
 from anomalygpt.language.language_model import LanguageModel
+from anomalygpt.language.likelihood import answer_likelihoods
 from prompt_learner import PromptLearner
 
 # Which prompts the language model sees: base prompts and the map, base prompts alone (the paper's
@@ -41,6 +43,34 @@ class Speech:
             maps: (B, S, S) in [0, 1].
             prompts: which of the prompts the language model sees.
         """
+        return open_dialogue(self.language_model, *self._prompts(embedding, maps, prompts))
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, embedding: Tensor, maps: Tensor, question: str, answers: Sequence[str]
+    ) -> list[float]:
+        """How likely the language model finds given answers to a first question.
+
+        Args:
+            embedding, maps: of one photo, see `open_dialogue`.
+            question: about it.
+            answers: any number of texts.
+
+        Returns:
+            Of each answer the mean of the logarithm of its tokens' probabilities, so that long ones
+            are not unlikely because they are long.
+
+        Raises:
+            DialogueTooLongError: question and answers do not fit.
+        """
+        image, words = self._prompts(embedding, maps, "map")
+        prompt = self.language_model.prompt_embeddings(image, words)
+        return answer_likelihoods(self.language_model, prompt, question, answers)
+
+    def _prompts(
+        self, embedding: Tensor, maps: Tensor, prompts: Prompts
+    ) -> tuple[Tensor, Tensor | None]:
+        """The photo and what is told of its map, as embeddings for the language model."""
         place = self.projection.weight.device
         image = self.projection(embedding.to(place, self.projection.weight.dtype)).unsqueeze(1)
         words = None
@@ -48,7 +78,7 @@ class Speech:
             words = self.prompt_learner(maps.to(place))
         elif self.prompt_learner is not None and prompts == "base":
             words = self.prompt_learner.base(len(maps))
-        return open_dialogue(self.language_model, image, words)
+        return image, words
 
 
 @torch.no_grad()
