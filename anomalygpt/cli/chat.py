@@ -15,7 +15,7 @@ from importlib import import_module
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK
-from anomalygpt.cli.voices import add_expert_options, consultants_of, say_costs
+from anomalygpt.cli.voices import add_talk_options, consultants_of, say_costs
 
 SUMMARY = "talk about one photo"
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="the photo")
     add_part_options(parser)
     add_formulation(add_model_options(parser))
-    add_expert_options(parser)
+    add_talk_options(parser)
     parser.add_argument(
         "--max-new-tokens", type=positive, default=128, metavar="N", help="longest answer"
     )

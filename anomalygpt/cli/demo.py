@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from anomalygpt.cli.shared import add_detail
 from anomalygpt.cli.status import OK
-from anomalygpt.cli.voices import add_expert_options, address_of, manner_of
+from anomalygpt.cli.voices import add_talk_options, address_of, manner_of
 from anomalygpt.errors import ConfigError
 from anomalygpt.proxies import without_proxies
 from anomalygpt.serving.settings import AUTH_VARIABLE, Asking, ServerSettings
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root-path", default="", metavar="PATH", help="where a reverse proxy serves the page"
     )
     add_detail(parser)
-    add_expert_options(parser)
+    add_talk_options(parser)
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 …")
     parser.add_argument(
         "--dtype", default="auto", help="auto (default), float32, bfloat16, float16"

@@ -11,6 +11,7 @@ from typing import Any
 from anomalygpt.cli.questions import add_question_options, asks_questions, run_questions
 from anomalygpt.cli.shared import add_detail, add_model_options
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
+from anomalygpt.cli.voices import add_expert_options
 from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.evaluation.settings import DATASETS, MAPS, VERDICTS, EvaluationSettings
 
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     _add_variants(parser)
     add_question_options(parser)
+    add_expert_options(parser)
     add_model_options(parser)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
-from anomalygpt.cli.voices import add_expert_options, consultants_of, say_costs
+from anomalygpt.cli.voices import add_talk_options, consultants_of, say_costs
 from anomalygpt.errors import AnomalyGPTError, ConfigError, OutputError
 from anomalygpt.files import shown
 
@@ -186,7 +186,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_part_options(parser)
     add_formulation(add_model_options(parser))
-    add_expert_options(parser)
+    add_talk_options(parser)
     parser.add_argument(
         "--map-only", action="store_true", help="draw the map only; needs no language model"
     )

@@ -5,16 +5,24 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
+from anomalygpt.cli.voices import say_costs, voice_of
 from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.errors import ConfigError
+from anomalygpt.experts.manner import check_notation
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from anomalygpt.evaluation.questions.answering import Answerer
+    from anomalygpt.evaluation.questions.embedded import EmbeddedAnswerer
+    from anomalygpt.experts.voice import Voice
+    from anomalygpt.results.inspection import Inspection
 
 PARSERS = ("probability", "published", "strict")
 TEMPLATES = ("random", "similar")
@@ -96,7 +104,8 @@ def asks_questions(options: argparse.Namespace) -> bool:
             return True
     if layout in QUESTION_LAYOUTS:
         return True
-    if given := [name for name, usual in _OWN.items() if getattr(options, name) != usual]:
+    own = {**_OWN, "expert": None, "evidence": None}
+    if given := [name for name, usual in own.items() if getattr(options, name) != usual]:
         raise ConfigError(
             f"--{given[0].replace('_', '-')} belongs to multiple-choice benchmarks; give "
             "--dataset mmad or robustmad, or leave it out"
@@ -135,16 +144,18 @@ def run_questions(options: argparse.Namespace, usual: Mapping[str, Any]) -> int:
         limit=options.limit,
     )
     command = shlex.join(["anomalygpt", *options.typed])
+    voice = voice_of(options)
+    answerer = answerer_of(options, voice)
     try:
-        results = evaluate_questions(
-            answerer_of(options), settings, options.output, command=command
-        )
+        results = evaluate_questions(answerer, settings, options.output, command=command)
     except KeyboardInterrupt:
         print(
             "anomalygpt: interrupted; what was answered is kept, the same command goes on",
             file=sys.stderr,
         )
         return INTERRUPTED
+    finally:
+        say_costs(voice, options)
     print(terminal_summary(results))
     print(f"report: {options.output / PAGE}")
     for each in results["findings"]:
@@ -158,21 +169,51 @@ def _is_usual(value: Any, usual: Any) -> bool:
     return value == (list(usual) if isinstance(usual, tuple) else usual)
 
 
-def answerer_of(options: argparse.Namespace) -> Answerer:
-    """Who answers: the assistant that --model names.
+def answerer_of(options: argparse.Namespace, voice: Voice | None) -> Answerer:
+    """Who answers: the expert, with an assistant's evidence if one likes, or the assistant.
+
+    Args:
+        options: the command line.
+        voice: that of --expert.
 
     Raises:
-        ConfigError: options that only foreign models have.
+        ConfigError: options that only foreign models have, or a kind of evidence that is none.
     """
+    if voice is None:
+        for name in ("think", "protocol"):
+            if getattr(options, name) != _OWN[name]:
+                raise ConfigError(
+                    f"--{name} is for foreign models: an assistant answers from one look at the "
+                    "photo, and no answer depends on an earlier one; leave it out"
+                )
+        return _assistant(options)
+    from anomalygpt.evaluation.questions.voices import VoiceAnswerer
+
+    notes: dict[str, Any] = {}
+    inspect: Callable[[Path, Sequence[Path]], Inspection] | None = None
+    evidence: Callable[[Path, Inspection], tuple[str | Image, ...]] | None = None
+    if options.evidence is not None:
+        from anomalygpt.experts.briefing import evidence_parts
+
+        assistant = _assistant(options)
+        inspect = assistant.inspect
+        evidence = partial(evidence_parts, notation=check_notation(options.evidence))
+        notes = {"notation": options.evidence, "assistant": assistant.mark}
+    return VoiceAnswerer(
+        voice,
+        by_probability=options.parser == "probability",
+        protocol=options.protocol,
+        think=options.think,
+        inspect=inspect,
+        evidence=evidence,
+        notes=notes,
+    )
+
+
+def _assistant(options: argparse.Namespace) -> EmbeddedAnswerer:
     from anomalygpt.cli.assistant import assistant_of
     from anomalygpt.evaluation.questions.embedded import EmbeddedAnswerer
 
-    for name in ("think", "protocol"):
-        if getattr(options, name) != _OWN[name]:
-            raise ConfigError(
-                f"--{name} is for foreign models: an assistant answers from one look at the photo, "
-                "and no answer depends on an earlier one; leave it out"
-            )
     return EmbeddedAnswerer(
         assistant_of(options, needs_words=True),
         rotations=options.rotations,

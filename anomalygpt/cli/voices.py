@@ -16,16 +16,12 @@ if TYPE_CHECKING:
     from anomalygpt.experts.voice import Voice
 
 # Options that mean nothing without --expert.
-_OF_EXPERTS = ("evidence", "think", "verdict", "expert_timeout", "expert_price")
+_OF_EXPERTS = ("evidence", "expert_timeout", "expert_price", "offline")
+_OF_TALKS = ("think", "verdict")
 
 
-def add_expert_options(parser: argparse.ArgumentParser, knowledge: bool = True) -> None:
-    """Who speaks instead of the model's own language model, and what is known besides.
-
-    Args:
-        parser: of a command.
-        knowledge: also add the options of a folder of knowledge.
-    """
+def add_expert_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Who speaks or answers instead of the model's own language model."""
     group = parser.add_argument_group(
         "experts", "a foreign model as the voice, with our map as its evidence; docs/experts.md"
     )
@@ -38,16 +34,8 @@ def add_expert_options(parser: argparse.ArgumentParser, knowledge: bool = True) 
     group.add_argument(
         "--evidence",
         metavar="KIND",
-        help="what it is handed beside the photos: bbox, contour (default), highlight, mask or "
-        "heatmap; with words no picture at all is handed over, not even the photo",
-    )
-    group.add_argument(
-        "--think", action="store_true", help="let it write down what it sees before it answers"
-    )
-    group.add_argument(
-        "--verdict",
-        choices=["own", "expert"],
-        help="whose yes or no counts: the measured one (own, the default) or the expert's",
+        help="what it is handed beside the photos: bbox, contour, highlight, mask or heatmap; with "
+        "words no picture at all is handed over, not even the photo",
     )
     group.add_argument(
         "--expert-timeout",
@@ -65,18 +53,31 @@ def add_expert_options(parser: argparse.ArgumentParser, knowledge: bool = True) 
     group.add_argument(
         "--offline", action="store_true", help="refuse an expert on any other machine"
     )
-    if knowledge:
-        group.add_argument(
-            "--knowledge",
-            type=Path,
-            metavar="DIR",
-            help="a folder of what is known about products; docs/knowledge.md",
-        )
-        group.add_argument(
-            "--product",
-            help="which of its products this is (by default found out by the photos that lie in "
-            "it, else all of them are searched)",
-        )
+    return group
+
+
+def add_talk_options(parser: argparse.ArgumentParser) -> None:
+    """Who takes part in talks, how, and what is known."""
+    group = add_expert_options(parser)
+    group.add_argument(
+        "--think", action="store_true", help="let it write down what it sees before it answers"
+    )
+    group.add_argument(
+        "--verdict",
+        choices=["own", "expert"],
+        help="whose yes or no counts: the measured one (own, the default) or the expert's",
+    )
+    group.add_argument(
+        "--knowledge",
+        type=Path,
+        metavar="DIR",
+        help="a folder of what is known about products; docs/knowledge.md",
+    )
+    group.add_argument(
+        "--product",
+        help="which of its products this is (by default found out by the photos that lie in it, "
+        "else all of them are searched)",
+    )
 
 
 def address_of(options: argparse.Namespace) -> Address | None:
@@ -86,7 +87,9 @@ def address_of(options: argparse.Namespace) -> Address | None:
         ConfigError: an option of experts without --expert, or one that is out of its range.
     """
     if options.expert is None:
-        for name in _OF_EXPERTS:
+        # "evaluate" has options of its own that are called like those of talks.
+        is_talk = hasattr(options, "product")
+        for name in (*_OF_EXPERTS, *(_OF_TALKS if is_talk else ())):
             if getattr(options, name):
                 raise ConfigError(f"--{name.replace('_', '-')} needs --expert SPEC")
         return None
@@ -122,6 +125,7 @@ def voice_of(options: argparse.Namespace) -> Voice | None:
         device=options.device,
         dtype=options.dtype,
         quantization=getattr(options, "quantization", None),
+        sees=options.evidence != "words",
     )
 
 

@@ -84,13 +84,35 @@ def introduction(
             parts += ["A good part of this kind:", _small(exhibits.reference, exhibits.bit_depth)]
         photo = load_image(exhibits.photo, exhibits.bit_depth)
         parts += ["The part that all questions are about:", _small(photo)]
-        marks = _PICTURED[notation] if inspection.regions else _UNMARKED
-        parts += [marks, highlighted(photo, inspection, notation, max_side=LONGEST_SIDE)]
-    parts.append(f"The measurement: {in_words(inspection)}")
+    parts += evidence_parts(
+        exhibits.photo, inspection, notation if sees else "words", exhibits.bit_depth
+    )
     description = (inspection.description or "").strip()
     if description:
         parts.append(f"What the inspector says about this kind of part: {description}")
     return tuple(parts)
+
+
+def evidence_parts(
+    photo: ImageSource, inspection: Inspection, notation: str, bit_depth: int | None = None
+) -> tuple[str | Image.Image, ...]:
+    """The measurement as a picture, unless the notation is "words", and always in words.
+
+    Args:
+        photo: that was inspected.
+        inspection: the measurement.
+        notation: one of `manner.NOTATIONS`.
+        bit_depth: of the photo, see `load_image`.
+
+    Raises:
+        ImageError: the photo cannot be read any more.
+    """
+    words = f"The measurement: {in_words(inspection)}"
+    if notation == "words":
+        return (words,)
+    marks = _PICTURED[notation] if inspection.regions else _UNMARKED
+    picture = highlighted(load_image(photo, bit_depth), inspection, notation, max_side=LONGEST_SIDE)
+    return marks, picture, words
 
 
 def conversation(

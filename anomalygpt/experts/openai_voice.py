@@ -41,6 +41,7 @@ class OpenAIVoice:
         key: str | None = None,
         timeout: float = 120.0,
         retries: int = 2,
+        sees: bool = True,
     ) -> None:
         """
         Args:
@@ -49,6 +50,7 @@ class OpenAIVoice:
             timeout: seconds without a sign of life, after which the server counts as gone.
             retries: after a refused connection, 429 or a fault of the server, each after a longer
                 wait, or the one that the server asks for; never once words have come.
+            sees: False for a model that reads text alone; nobody can ask a server.
 
         Raises:
             MissingExtraError: the package openai is not installed.
@@ -58,7 +60,7 @@ class OpenAIVoice:
             raise ConfigError(f"{address.model} has no address; name it as openai:MODEL@URL")
         if not (math.isfinite(timeout) and timeout > 0) or retries < 0:
             raise ConfigError(f"timeout is above 0 and retries from 0 on, got {timeout}, {retries}")
-        self.address, self._timeout = address, timeout
+        self.address, self.sees, self._timeout = address, sees, timeout
         self._key = key if key is not None else key_for(address)
         self._client = _client(address, self._key, timeout, retries)
         self._without: set[str] = set()  # what the server has refused to know
@@ -69,11 +71,6 @@ class OpenAIVoice:
     def name(self) -> str:
         """The model's name, as the server was asked for it."""
         return self.address.model
-
-    @property
-    def sees(self) -> bool:
-        """True: nobody can ask a server; where it refuses a picture the error says what to do."""
-        return True
 
     @property
     def usage(self) -> Usage:

@@ -14,12 +14,14 @@ def open_voice(
     device: str = "auto",
     dtype: str = "auto",
     quantization: Quantization | None = None,
+    sees: bool = True,
 ) -> Voice:
     """The voice at an address; a server is not asked yet whether it is there.
 
     Args:
         address: from `read_address`.
         timeout: of a server, see `OpenAIVoice`; None takes its usual one.
+        sees: False for one that is to be shown no pictures.
         device, dtype, quantization: of a model in this process, see `TransformersVoice`.
 
     Raises:
@@ -28,7 +30,10 @@ def open_voice(
     if address.kind == "openai":
         from anomalygpt.experts.openai_voice import OpenAIVoice
 
-        return OpenAIVoice(address) if timeout is None else OpenAIVoice(address, timeout=timeout)
+        limit = {} if timeout is None else {"timeout": timeout}
+        return OpenAIVoice(address, sees=sees, **limit)
     from anomalygpt.experts.transformers_voice import TransformersVoice
 
-    return TransformersVoice(address.model, device=device, dtype=dtype, quantization=quantization)
+    return TransformersVoice(
+        address.model, device=device, dtype=dtype, quantization=quantization, sees=sees
+    )

@@ -48,11 +48,13 @@ class TransformersVoice:
         device: str = "auto",
         dtype: str = "auto",
         quantization: Quantization | None = None,
+        sees: bool = True,
     ) -> None:
         """
         Args:
-            source: a folder in Hugging Face format, a name on the hub, or a GGUF file. Whether it
-                sees is what its config says. No code that comes with it is run.
+            source: a folder in Hugging Face format, a name on the hub, or a GGUF file. No code that
+                comes with it is run.
+            sees: False shows it no pictures, also where its config says that it sees.
             device, dtype, quantization: as in `LanguageModel.from_pretrained`.
 
         Raises:
@@ -67,8 +69,9 @@ class TransformersVoice:
         path = Path(source) if is_gguf(source) else resolve(source, kind="folder", what=_WHAT)
         check_source(path)
         self.name = Path(source).name
-        self.sees = not is_gguf(path) and _sees(path)
-        if self.sees:
+        self._has_eyes = not is_gguf(path) and _sees(path)
+        self.sees = sees and self._has_eyes
+        if self._has_eyes:
             with plain_errors(path):
                 self._processor: Any = AutoProcessor.from_pretrained(path, trust_remote_code=False)
             self._tokenizer: Any = self._processor.tokenizer
@@ -76,7 +79,7 @@ class TransformersVoice:
             self._tokenizer = self._processor = load_tokenizer(path)
         if not getattr(self._processor, "chat_template", None):
             raise ConfigError(f"{source} has no chat template; name a model that was made to talk")
-        kind = AutoModelForImageTextToText if self.sees else AutoModelForCausalLM
+        kind = AutoModelForImageTextToText if self._has_eyes else AutoModelForCausalLM
         spread = device == "auto" and place.type == "cuda" and torch.cuda.device_count() > 1
         self._model: Any = load_causal_lm(path, place, number_format, quantized, spread, kind)
         self._model.eval().requires_grad_(False)
@@ -148,7 +151,7 @@ class TransformersVoice:
         if pictures and not self.sees:
             raise ConfigError(f"{self.name} reads no pictures; hand over words (--evidence words)")
         text = self._written(messages)
-        if self.sees:
+        if self._has_eyes:
             images = [picture.convert("RGB") for picture in pictures] or None
             inputs = self._processor(
                 text=[text], images=images, return_tensors="pt", add_special_tokens=False
@@ -186,7 +189,7 @@ class TransformersVoice:
 
     def _templated(self, messages: Sequence[Message]) -> str:
         spoken = [
-            {"role": each.role, "content": _parts(each) if self.sees else _text(each)}
+            {"role": each.role, "content": _parts(each) if self._has_eyes else _text(each)}
             for each in messages
         ]
         text: str = self._processor.apply_chat_template(

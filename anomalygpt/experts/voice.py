@@ -57,7 +57,7 @@ class Voice(Protocol):
 
     @property
     def sees(self) -> bool:
-        """Whether pictures may be among the parts."""
+        """Whether pictures may be among the parts; the same for as long as it lives."""
 
     @property
     def usage(self) -> Usage:
