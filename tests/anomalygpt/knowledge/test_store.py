@@ -84,7 +84,7 @@ def test_questions_that_a_map_cannot_answer(two_products: Path, question: str, s
         "",
         "???",
         "What will the weather be like?",
-        "What does a zipper cost?",
+        "What does one pay for a zipper?",
         "How much is a metal nut?",
         "Why is the windscreen cracked?",
         "The gear has a broken tooth on its wheel",
