@@ -43,6 +43,7 @@ class Index:
     Attributes:
         passages: all of them by number.
         files: the passages of each file, by its name below the folder, in order.
+        file_of: of each number, the name of the file.
         problems: one line for each file that could not be used.
     """
 
@@ -58,10 +59,12 @@ class Index:
             self._keep(folder / FILE_NAME)
         self.passages: dict[int, Passage] = {}
         self.files: dict[str, list[Passage]] = {}
+        self.file_of: dict[int, str] = {}
         sql = "SELECT file, id, text, product, kind, source, title FROM passages ORDER BY file, id"
         for file, number, *row in self._base.execute(sql):
             self.passages[number] = Passage(*row)
             self.files.setdefault(file, []).append(self.passages[number])
+            self.file_of[number] = file
         told = self._base.execute("SELECT name, problem FROM files WHERE problem != ''")
         self.problems = [f"{shown(name)} {problem}" for name, problem in sorted(told)]
 

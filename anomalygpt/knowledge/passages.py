@@ -65,7 +65,10 @@ class Found:
 def cleaned(text: str) -> str:
     """Text with its lines, and without control codes, which could be commands to a terminal."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return "\n".join(
+        line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
+        for line in text.split("\n")
+    )
 
 
 def one_line(text: str) -> str:

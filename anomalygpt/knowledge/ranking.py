@@ -152,21 +152,11 @@ def _answers(question: Question, index: Index, number: int, covered: int, unknow
     passage = index.passages[number]
     if question.needed and set(asked.words_of(passage.text)).isdisjoint(question.needed):
         return False
-    telling = len(question.groups)
-    intents = [
-        fits
-        for is_asked, fits in (
-            (question.normal, says_normal(passage)),
-            (question.every, not says_normal(passage)),
-            (question.cause, tells_cause(passage)),
-            (question.remedy, tells_remedy(passage)),
-        )
-        if is_asked
-    ]
     if not covered and passage.product is None:
         return False
+    telling = len(question.groups)
     if not telling:
-        return question.has_product and all(intents)
+        return question.has_product and _fits_intents(question, passage)
     if not question.is_named:
         # A word that is nowhere is often what the question is about: another product.
         return covered >= LEAST_WITHOUT_PRODUCT * (telling + unknown)
@@ -174,6 +164,16 @@ def _answers(question: Question, index: Index, number: int, covered: int, unknow
     # where no other word of the question is in them.
     plain = [says_normal(passage)] * question.normal + [says_all(passage)] * question.every
     return covered + sum(plain) >= LEAST_COVERED * (telling + len(plain))
+
+
+def _fits_intents(question: Question, passage: Passage) -> bool:
+    """Whether a passage speaks of all that is asked for, where no other word tells what."""
+    return (
+        (not question.normal or says_normal(passage))
+        and (not question.every or not says_normal(passage))
+        and (not question.cause or tells_cause(passage))
+        and (not question.remedy or tells_remedy(passage))
+    )
 
 
 def _fit(question: Question, passage: Passage) -> float:

@@ -6,7 +6,6 @@ gives it as `dense`, and its ranking is fused with that of the words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class Knowledge:
         self.passages = list(index.passages.values())
         self.files = index.files
         self.products = sorted({each.product for each in self.passages if each.product})
-        told = _told_twice(index.passages)
+        told = _told_twice(index)
         self._twins = _twins(told)
         self.contradictions = _contradictions(index.passages, told)
         self.problems = [*index.problems, *self.contradictions]
@@ -161,17 +160,17 @@ def _shortened(lines: Sequence[tuple[int, str]], scores: dict[int, float]) -> st
     return " ".join(parts)
 
 
-def _told_twice(passages: dict[int, Passage]) -> list[dict[str, list[int]]]:
+def _told_twice(index: Index) -> list[dict[str, list[int]]]:
     """Of each product and kind of damage that files tell differently, passages by file."""
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for number, each in passages.items():
+    for number, each in index.passages.items():
         if each.product and each.kind:
             files = groups.setdefault((_letters(each.product), _letters(each.kind)), {})
-            files.setdefault(_file_of(each), []).append(number)
+            files.setdefault(index.file_of[number], []).append(number)
     return [
         files
         for files in groups.values()
-        if len({tuple(passages[each].text for each in own) for own in files.values()}) > 1
+        if len({tuple(index.passages[each].text for each in own) for own in files.values()}) > 1
     ]
 
 
@@ -179,7 +178,7 @@ def _contradictions(passages: dict[int, Passage], told: list[dict[str, list[int]
     lines = []
     for files in told[:_MOST_TOLD]:
         first = passages[next(iter(files.values()))[0]]
-        names = " and ".join(sorted(files))
+        names = " and ".join(shown(name) for name in sorted(files))
         what = f"{shown(first.product)}, {shown(first.kind)}"
         lines.append(f"{what}: {names} tell it differently; all are shown, with their sources")
     more = len(told) - _MOST_TOLD
@@ -188,7 +187,7 @@ def _contradictions(passages: dict[int, Passage], told: list[dict[str, list[int]
 
 def _twins(told: list[dict[str, list[int]]]) -> dict[int, frozenset[int]]:
     """Of each passage, those of other files that tell of the same, perhaps something else."""
-    twins = {}
+    twins: dict[int, frozenset[int]] = {}
     for files in told:
         everything = {number for own in files.values() for number in own}
         for own in files.values():
@@ -198,10 +197,6 @@ def _twins(told: list[dict[str, list[int]]]) -> dict[int, frozenset[int]]:
 
 def _letters(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())
-
-
-def _file_of(passage: Passage) -> str:
-    return re.split(r", ", passage.source, maxsplit=1)[0]
 
 
 def product_like(name: str, products: Iterable[str]) -> str | None:

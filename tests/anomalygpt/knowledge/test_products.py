@@ -32,8 +32,19 @@ def test_what_is_like_none_is_unknown() -> None:
     assert found.product is None
     assert found.nearest == "nut"
     assert found.likeness < 0.9
-    assert recognise(np.array([0.5, 0.4, 3.0]), REFERENCES, least=-1.0).product == "nut"
+    single = {name: rows[:1] for name, rows in REFERENCES.items()}
+    assert recognise(np.array([0.5, 0.4, 3.0]), single, least=-1.0).product == "nut"
     assert recognise(np.zeros(3), REFERENCES, least=0.1).product is None
+
+
+def test_references_that_are_alike_ask_for_as_much() -> None:
+    """Their cosine is 0.994, that of the photo with the nearer one 0.89, with the zipper 0.55."""
+    photo = np.array([0.9, 0.6, 0.0])
+    assert recognise(photo, REFERENCES, least=0.8).product is None
+    alone = {"nut": REFERENCES["nut"][1:], "zipper": REFERENCES["zipper"]}
+    assert recognise(photo, alone, least=0.8).product == "nut"
+    apart = {"nut": np.array([[0.9, 0.1, 0.0], [0.5, 0.0, 0.5]])}
+    assert recognise(photo, apart, least=0.8).product == "nut"
 
 
 @pytest.mark.parametrize(

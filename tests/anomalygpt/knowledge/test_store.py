@@ -153,14 +153,13 @@ def test_contradictions_are_shown_with_their_sources(written: Written) -> None:
         {
             "old.json": json.dumps({"metal nut": {"rust": "Rust on a nut is harmless."}}),
             "new.json": json.dumps({"Metal_Nut": {"Rust": "Rust on a nut is dangerous; scrap."}}),
-            "copy.json": json.dumps({"metal nut": {"rust": "Rust on a nut is harmless."}}),
+            "old, copied.json": json.dumps({"metal nut": {"rust": "Rust on a nut is harmless."}}),
             "other.json": json.dumps({"metal nut": {"dent": "A nut with rust in its dent: rust."}}),
         }
     )
     knowledge = Knowledge.open(folder)
     assert len(knowledge.contradictions) == 1
-    assert "new.json" in knowledge.contradictions[0]
-    assert "old.json" in knowledge.contradictions[0]
+    assert "new.json and old, copied.json and old.json tell it" in knowledge.contradictions[0]
     assert knowledge.problems == knowledge.contradictions
     found = knowledge.search("What about rust on the metal nut?", limit=2)
     texts = {each.passage.text for each in found}
