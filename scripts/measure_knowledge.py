@@ -108,13 +108,13 @@ def _share(part: int, whole: int) -> str:
     return f"{part} of {whole} ({100 * part / max(whole, 1):.1f} %)"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one list, and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("file", type=Path, help="domain_knowledge.json")
+    parser = argparse.ArgumentParser(description="How well questions find what a file tells.")
+    parser.add_argument("file", type=Path, help="MMAD's domain_knowledge.json")
     parser.add_argument("--list", choices=["choosing", "reported"], default="reported")
-    parser.add_argument("--failures", action="store_true", help="only for the list to choose by")
-    options = parser.parse_args()
+    parser.add_argument("--failures", action="store_true", help="of the list to choose by")
+    options = parser.parse_args(arguments)
     if options.list == "choosing":
         figures = measured(options.file, CHOOSING, UNCOVERED_CHOOSING)
     else:
@@ -122,7 +122,8 @@ def main() -> None:
     print("\n".join(figures.lines()))
     if options.failures and options.list == "choosing":
         print("\n".join(figures.failures))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -87,6 +87,8 @@ def _files(source: Path) -> Iterator[tuple[Path, str, str]]:
         yield source, source.name, what
     elif not is_text(source.name):
         yield source, source.name, "has a name that is no text; rename it"
+    elif source.name.startswith("."):
+        yield source, source.name, "has a hidden name; rename it"
     elif source.suffix.lower() not in KINDS:
         what = "is no markdown, text, PDF or JSON file; save it as one of these"
         yield source, source.name, what

@@ -7,6 +7,7 @@ it sees the old or the new one.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import tempfile
 import threading
@@ -42,6 +43,7 @@ class Index:
     Attributes:
         passages: all of them by number.
         files: the passages of each file, by its name below the folder, in order.
+        file_of: of each number, the name of the file.
         problems: one line for each file that could not be used.
     """
 
@@ -57,25 +59,37 @@ class Index:
             self._keep(folder / FILE_NAME)
         self.passages: dict[int, Passage] = {}
         self.files: dict[str, list[Passage]] = {}
+        self.file_of: dict[int, str] = {}
         sql = "SELECT file, id, text, product, kind, source, title FROM passages ORDER BY file, id"
         for file, number, *row in self._base.execute(sql):
             self.passages[number] = Passage(*row)
             self.files.setdefault(file, []).append(self.passages[number])
+            self.file_of[number] = file
         told = self._base.execute("SELECT name, problem FROM files WHERE problem != ''")
         self.problems = [f"{shown(name)} {problem}" for name, problem in sorted(told)]
 
     def matches(self, words: Iterable[str]) -> dict[int, float]:
-        """Passages that have one of the words or another form of it, by BM25, higher is better."""
-        query = _query(words)
-        if not query:
-            return {}
+        """Passages that have one of the words or another form of it, by BM25, higher is better.
+
+        With a rarity of words of its own: that of SQLite is 0 for a word that half of the passages
+        have, and a folder may have three of them.
+        """
+        found: dict[int, float] = {}
         weights = ", ".join(map(str, _COLUMNS))
         sql = (
             f"SELECT rowid, bm25(passage_words, {weights}) FROM passage_words"
             " WHERE passage_words MATCH ?"
         )
-        with self._lock:
-            return {row: -score for row, score in self._base.execute(sql, (query,))}
+        for word in set(words):
+            with self._lock:
+                rows = self._base.execute(sql, (_query([word]),)).fetchall()
+            count, everything = len(rows), len(self.passages)
+            # What SQLite multiplied by, never less than a millionth, and what it is to be.
+            theirs = math.log((everything - count + 0.5) / (count + 0.5))
+            ours = math.log(1 + everything / max(count, 1))
+            for row, score in rows:
+                found[row] = found.get(row, 0.0) - score / max(theirs, 1e-6) * ours
+        return found
 
     def sentences_of(self, passage: int) -> list[tuple[int, str]]:
         """The sentences of a passage, in their order, with their numbers."""

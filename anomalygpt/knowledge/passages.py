@@ -20,6 +20,13 @@ _PRODUCT = re.compile(r"\s*(?:[*_]{2})?product(?:[*_]{2})?\s*:(?:[*_]{2})?\s*(\S
 _FIRST_LINES = 10
 
 
+# Files and first headings of this name are about no product.
+_GENERAL = frozenset(
+    {"handbook", "manual", "guide", "notes", "readme", "general", "overview", "index", "glossary"}
+    | {"faq", "instructions", "procedures", "inspection", "quality", "knowledge", "defects"}
+)
+
+
 @dataclass(frozen=True)
 class Passage:
     """A piece of knowledge, in the words of whoever wrote it.
@@ -58,7 +65,10 @@ class Found:
 def cleaned(text: str) -> str:
     """Text with its lines, and without control codes, which could be commands to a terminal."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return "\n".join(
+        line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
+        for line in text.split("\n")
+    )
 
 
 def one_line(text: str) -> str:
@@ -120,7 +130,8 @@ def of_markdown(text: str, product: str | None, place: str, stem: str) -> list[P
     product = named or product
     found: list[Passage] = []
     for headings, body in _sections(text):
-        if headings and _letters(headings[0]) == _letters(product or stem):
+        is_product = product is not None or _letters(stem) not in _GENERAL
+        if headings and is_product and _letters(headings[0]) == _letters(product or stem):
             product, headings = product or headings[0], headings[1:]
         kind = " / ".join(headings) or None
         source = f"{place}, {' / '.join(headings)}" if headings else place

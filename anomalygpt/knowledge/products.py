@@ -16,6 +16,10 @@ from anomalygpt.errors import ConfigError, DataError, SourceError
 from anomalygpt.files import shown
 from anomalygpt.images.listing import files_below, is_photo, why_not
 
+# How much less than its references among themselves a photo of a product may be like them; damaged
+# parts are less like them than good ones.
+ROOM = 0.1
+
 
 @dataclass(frozen=True)
 class Recognised:
@@ -64,6 +68,9 @@ def recognise(
 ) -> Recognised:
     """The product whose references a photo is most like.
 
+    Where a product has two references or more, they show how like its photos are: nearly as like
+    them a photo must be, and never less than `least`.
+
     Args:
         embedding: (D,) of the photo, any scale.
         references: (N, D) of the reference photos of each product, N from 1 on, any scale, by the
@@ -82,7 +89,7 @@ def recognise(
     photo = np.asarray(embedding, dtype=np.float64)
     if photo.ndim != 1 or not photo.size:
         raise DataError(f"the embedding of a photo has shape (D,), got {photo.shape}")
-    likeness = {}
+    likeness, needed = {}, {}
     for product, given in references.items():
         rows = np.asarray(given, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != photo.size or not len(rows):
@@ -90,12 +97,23 @@ def recognise(
                 f"the references of {shown(product)} have shape {rows.shape}, expected "
                 f"(N, {photo.size}) from the encoder that read the photo"
             )
-        likeness[product] = float(np.max(_units(rows) @ _units(photo[None])[0]))
+        units = _units(rows)
+        likeness[product] = float(np.max(units @ _units(photo[None])[0]))
+        needed[product] = max(least, _among_themselves(units) - ROOM)
     nearest = max(likeness, key=lambda product: likeness[product])
     highest = likeness[nearest]
     if not np.isfinite(highest) or not all(np.isfinite(list(likeness.values()))):
         raise DataError("an embedding has values that are no numbers; encode the photos again")
-    return Recognised(nearest if highest >= least else None, highest, nearest)
+    return Recognised(nearest if highest >= needed[nearest] else None, highest, nearest)
+
+
+def _among_themselves(units: np.ndarray) -> float:
+    """How like the others the least like of some references is; -1 for a single one."""
+    if len(units) < 2:
+        return -1.0
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -1.0)
+    return float(cosines.max(axis=1).min())
 
 
 def _units(rows: np.ndarray) -> np.ndarray:

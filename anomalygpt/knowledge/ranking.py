@@ -13,16 +13,19 @@ from dataclasses import dataclass
 
 from anomalygpt.knowledge import words as asked
 from anomalygpt.knowledge.index import Index
-from anomalygpt.knowledge.names import Named, named_in, same_name
+from anomalygpt.knowledge.names import LAST_WORD, Named, named_in, same_name
 from anomalygpt.knowledge.passages import Passage
 
 # How much another word for the same counts beside the word itself.
-OTHER_WORD = 0.7
+OTHER_WORD = 0.6
 # Share of the telling words that a passage must cover, where the product is known and where not.
 LEAST_COVERED, LEAST_WITHOUT_PRODUCT = 0.3, 0.6
-# What a passage gains that speaks of what is asked for, in the units of BM25, and loses otherwise.
-FITS, UNFIT = 8.0, 3.0
-TELLS = 1.0
+# Telling words of a question that are looked at.
+MOST_WORDS = 60
+# What a passage gains that speaks of what is asked for, and loses otherwise; a word that only one
+# of ten passages has, and only once, counts 2.4.
+FITS, UNFIT = 6.0, 1.0
+TELLS = 0.5
 # How much passages count that are about no product, where one is asked about.
 IN_GENERAL = 0.5
 
@@ -34,7 +37,8 @@ class Question:
     Attributes:
         groups: for each telling word, itself and other words for the same.
         scope: numbers of the passages that it may be about, and how sure that is, in (0, 1].
-        has_product: whether a product is known.
+        is_named: whether the product is given or named.
+        has_product: whether the product is known: it is named, or there is only one.
         normal, cause, remedy, every: what it asks for.
         open: whether normal parts and damaged ones are as likely to be meant.
         needed: words of which a passage must have one; none for most questions.
@@ -42,6 +46,7 @@ class Question:
 
     groups: tuple[tuple[str, frozenset[str]], ...]
     scope: dict[int, float]
+    is_named: bool
     has_product: bool
     normal: bool
     cause: bool
@@ -57,15 +62,22 @@ def understood(question: str, index: Index, product: str | None) -> Question:
     Args:
         question: as it was typed.
         index: of the passages.
-        product: what it is about, whatever it names; None reads it off the question.
+        product: what it is about; a question that names another one alone is about nothing here.
+            None reads it off the question.
     """
     words = asked.words_of(question)
     products = {each.product for each in index.passages.values() if each.product}
     named = named_in(words, products)
+    names_another = False
     if product is not None:
         meant = {name: 1.0 for name in products if same_name(name, product)}
         # What the question calls the given product is no word to search for.
         own = named_in(words, [product, *meant])
+        inside = set(asked.words_of(product))
+        names_another = not own.weights and any(
+            weight > LAST_WORD and not inside.issuperset(asked.words_of(name))
+            for name, weight in named.weights.items()
+        )
         named = Named(meant, own.words)
     telling = [
         word
@@ -73,16 +85,17 @@ def understood(question: str, index: Index, product: str | None) -> Question:
         if place not in named.words and asked.is_telling(word) and word not in asked.intent_words()
     ]
     telling += asked.phrases_in(question)
-    has_product = bool(named.weights) or product is not None
-    if not has_product and len(products) == 1:
+    is_named = bool(named.weights) or product is not None
+    if not is_named and len(products) == 1:
         named = Named(dict.fromkeys(products, 1.0), frozenset())
     normal = asked.asks_normal(question)
     # "Is a scratched one still fine?" asks about the scratch, "is it normal that …" about both.
     is_open = normal and asked.asks_yes_no(question) and bool(telling)
     return Question(
-        tuple((word, asked.alike(word)) for word in dict.fromkeys(telling)),
-        _scope(index, named, has_product),
-        has_product or len(products) == 1,
+        tuple((word, asked.alike(word)) for word in list(dict.fromkeys(telling))[:MOST_WORDS]),
+        {} if names_another else _scope(index, named, is_named),
+        is_named,
+        is_named or len(products) == 1,
         normal and not is_open,
         asked.asks_cause(question),
         asked.asks_remedy(question),
@@ -92,8 +105,8 @@ def understood(question: str, index: Index, product: str | None) -> Question:
     )
 
 
-def _scope(index: Index, named: Named, has_product: bool) -> dict[int, float]:
-    if not named.weights and not has_product:
+def _scope(index: Index, named: Named, is_named: bool) -> dict[int, float]:
+    if not named.weights and not is_named:
         return dict.fromkeys(index.passages, 1.0)
     scope = {}
     for number, passage in index.passages.items():
@@ -113,8 +126,12 @@ def ranked(question: Question, index: Index) -> list[tuple[int, float]]:
         own = index.matches([word])
         other = index.matches(others)
         unknown += not own and not other
-        for number in scores.keys() & (own.keys() | other.keys()):
-            scores[number] += max(own.get(number, 0.0), OTHER_WORD * other.get(number, 0.0))
+        both = {
+            number: max(own.get(number, 0.0), OTHER_WORD * other.get(number, 0.0))
+            for number in scores.keys() & (own.keys() | other.keys())
+        }
+        for number, score in both.items():
+            scores[number] += score
             covered[number] = covered.get(number, 0) + 1
     found = [
         (number, question.scope[number] * (score + _fit(question, index.passages[number])))
@@ -135,28 +152,28 @@ def _answers(question: Question, index: Index, number: int, covered: int, unknow
     passage = index.passages[number]
     if question.needed and set(asked.words_of(passage.text)).isdisjoint(question.needed):
         return False
-    telling = len(question.groups)
-    intents = [
-        fits
-        for is_asked, fits in (
-            (question.normal, says_normal(passage)),
-            (question.every, not says_normal(passage)),
-            (question.cause, tells_cause(passage)),
-            (question.remedy, tells_remedy(passage)),
-        )
-        if is_asked
-    ]
     if not covered and passage.product is None:
         return False
+    telling = len(question.groups)
     if not telling:
-        return question.has_product and all(intents)
-    if not question.has_product:
+        return question.has_product and _fits_intents(question, passage)
+    if not question.is_named:
         # A word that is nowhere is often what the question is about: another product.
         return covered >= LEAST_WITHOUT_PRODUCT * (telling + unknown)
     # Who asks for a normal part, or for all kinds of damage, is answered by their passages also
     # where no other word of the question is in them.
     plain = [says_normal(passage)] * question.normal + [says_all(passage)] * question.every
     return covered + sum(plain) >= LEAST_COVERED * (telling + len(plain))
+
+
+def _fits_intents(question: Question, passage: Passage) -> bool:
+    """Whether a passage speaks of all that is asked for, where no other word tells what."""
+    return (
+        (not question.normal or says_normal(passage))
+        and (not question.every or not says_normal(passage))
+        and (not question.cause or tells_cause(passage))
+        and (not question.remedy or tells_remedy(passage))
+    )
 
 
 def _fit(question: Question, passage: Passage) -> float:

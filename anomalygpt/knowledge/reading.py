@@ -38,7 +38,8 @@ def files_of(folder: Path) -> Iterator[tuple[Path, str]]:
     """
     root = Path(os.path.realpath(folder))
     count = 0
-    for here, inner, names in os.walk(folder):
+    closed: list[OSError] = []
+    for here, inner, names in os.walk(folder, onerror=closed.append):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in inner.copy():
             path = Path(here, name)
@@ -59,6 +60,9 @@ def files_of(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, f"and what follows was not read: more than {MOST_FILES:,} files"
                 return
             yield path, reason
+    for error in closed:
+        if Path(error.filename) != folder:
+            yield Path(error.filename), f"cannot be looked into: {error.strerror}"
 
 
 def _why_not(path: Path, root: Path) -> str | None:

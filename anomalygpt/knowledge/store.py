@@ -6,7 +6,6 @@ gives it as `dense`, and its ranking is fused with that of the words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from anomalygpt.knowledge.names import same_name
 from anomalygpt.knowledge.passages import Found, Passage
 from anomalygpt.knowledge.quoting import NOTHING, quoted, within
 from anomalygpt.knowledge.ranking import Question, ranked, understood
-from anomalygpt.knowledge.words import TELLS_CAUSE, TELLS_REMEDY
+from anomalygpt.knowledge.words import TELLS_CAUSE, TELLS_REMEDY, words_of
 
 __all__ = ["NOTHING", "Found", "Knowledge", "Passage", "quoted", "within"]
 
@@ -47,8 +46,9 @@ class Knowledge:
         self.passages = list(index.passages.values())
         self.files = index.files
         self.products = sorted({each.product for each in self.passages if each.product})
-        self._twins = _told_twice(index.passages)
-        self.contradictions = _contradictions(index.passages, self._twins)
+        told = _told_twice(index)
+        self._twins = _twins(told)
+        self.contradictions = _contradictions(index.passages, told)
         self.problems = [*index.problems, *self.contradictions]
 
     @classmethod
@@ -88,13 +88,16 @@ class Knowledge:
 
         Args:
             question: in any words; where it names a product, that one's passages are searched.
-            product: what it is about, whatever it names: its passages and those about no product.
+            product: what it is about: its passages and those about no product are searched. A
+                question that names another known product instead finds nothing.
             limit: how many at most, from 1 on.
 
         Returns:
             Nothing where no passage covers what is asked for. Where several files tell of the kind
             of damage of the best passage, those come next to it.
         """
+        if not words_of(question):
+            return []
         meant = understood(question, self._index, product)
         order = ranked(meant, self._index)
         if self._vectors is not None:
@@ -128,11 +131,13 @@ class Knowledge:
         scores = dict.fromkeys((line for line, _ in lines), 0.0)
         for word, others in question.groups:
             own = self._index.sentence_matches([word], number)
-            for line in own | self._index.sentence_matches(others, number):
-                scores[line] += 1.0 if line in own else 0.6
+            other = self._index.sentence_matches(others, number) - own
+            for line in own | other:
+                # Words that many of its sentences have tell little.
+                scores[line] += (1.0 if line in own else 0.7) / (len(own) + len(other))
         for line, text in lines:
-            scores[line] += 2.0 * (question.cause and bool(TELLS_CAUSE.search(text)))
-            scores[line] += 2.0 * (question.remedy and bool(TELLS_REMEDY.search(text)))
+            scores[line] += question.cause and bool(TELLS_CAUSE.search(text))
+            scores[line] += question.remedy and bool(TELLS_REMEDY.search(text))
         return _shortened(lines, scores)
 
 
@@ -155,49 +160,43 @@ def _shortened(lines: Sequence[tuple[int, str]], scores: dict[int, float]) -> st
     return " ".join(parts)
 
 
-def _told_twice(passages: dict[int, Passage]) -> dict[int, frozenset[int]]:
-    """Of each passage, those of other files that tell of the same product and kind of damage."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for number, each in passages.items():
+def _told_twice(index: Index) -> list[dict[str, list[int]]]:
+    """Of each product and kind of damage that files tell differently, passages by file."""
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for number, each in index.passages.items():
         if each.product and each.kind:
-            key = (_letters(each.product), _letters(each.kind))
-            groups.setdefault(key, []).append(number)
-    twins = {}
-    for numbers in groups.values():
-        for number in numbers:
-            others = {
-                other
-                for other in numbers
-                if _file_of(passages[other]) != _file_of(passages[number])
-                and passages[other].text != passages[number].text
-            }
-            if others:
-                twins[number] = frozenset(others)
+            files = groups.setdefault((_letters(each.product), _letters(each.kind)), {})
+            files.setdefault(index.file_of[number], []).append(number)
+    return [
+        files
+        for files in groups.values()
+        if len({tuple(index.passages[each].text for each in own) for own in files.values()}) > 1
+    ]
+
+
+def _contradictions(passages: dict[int, Passage], told: list[dict[str, list[int]]]) -> list[str]:
+    lines = []
+    for files in told[:_MOST_TOLD]:
+        first = passages[next(iter(files.values()))[0]]
+        names = " and ".join(shown(name) for name in sorted(files))
+        what = f"{shown(first.product)}, {shown(first.kind)}"
+        lines.append(f"{what}: {names} tell it differently; all are shown, with their sources")
+    more = len(told) - _MOST_TOLD
+    return lines + [f"{more} more are told differently by several files"] * (more > 0)
+
+
+def _twins(told: list[dict[str, list[int]]]) -> dict[int, frozenset[int]]:
+    """Of each passage, those of other files that tell of the same, perhaps something else."""
+    twins: dict[int, frozenset[int]] = {}
+    for files in told:
+        everything = {number for own in files.values() for number in own}
+        for own in files.values():
+            twins |= {number: frozenset(everything.difference(own)) for number in own}
     return twins
-
-
-def _contradictions(passages: dict[int, Passage], twins: dict[int, frozenset[int]]) -> list[str]:
-    told: dict[tuple[str, ...], str] = {}
-    for number, others in twins.items():
-        passage = passages[number]
-        files = sorted({_file_of(passages[each]) for each in (number, *others)})
-        key = (_letters(passage.product or ""), _letters(passage.kind or ""), *files)
-        told.setdefault(
-            key,
-            f"{shown(passage.product)}, {shown(passage.kind)}: {' and '.join(files)} tell it "
-            "differently; both are shown, with their sources",
-        )
-    lines = list(told.values())
-    more = len(lines) - _MOST_TOLD
-    return lines[:_MOST_TOLD] + [f"{more} more are told differently by several files"] * (more > 0)
 
 
 def _letters(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())
-
-
-def _file_of(passage: Passage) -> str:
-    return re.split(r", ", passage.source, maxsplit=1)[0]
 
 
 def product_like(name: str, products: Iterable[str]) -> str | None:

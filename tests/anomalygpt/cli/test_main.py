@@ -95,7 +95,9 @@ def test_help_is_quick() -> None:
     pytest.fail(f"--help took {min(seconds):.2f} s")
 
 
-@pytest.mark.parametrize("command", [[], ["inspect"], ["chat"], ["convert"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["inspect"], ["chat"], ["convert"], ["knowledge", "search"], ["doctor"]]
+)
 def test_help_does_not_wait_for_torch(command: list[str]) -> None:
     """A command imports in its `run` what brings one of these."""
     script = (
