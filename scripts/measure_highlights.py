@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,20 +32,22 @@ from anomalygpt.files import write_atomically
 from anomalygpt.images.reading import load_image
 from anomalygpt.progress import with_bar
 from anomalygpt.results.highlights import PICTURES, highlighted, in_words
-from anomalygpt.results.pictures import save_image
+from anomalygpt.results.pictures import picture_format
 from anomalygpt.results.published_highlights import (
     MAP_NOTATIONS,
     Normalisation,
+    foreground_of,
     from_map,
     from_mask,
 )
+from decoder import MemoryBank
 
 RULES: dict[str, Normalisation] = {"PatchCore": "max", "AnomalyCLIP": "min-max"}
 COLUMNS = ("ours", *RULES)
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SHOWN = (("damaged", "scratched"), ("good", "good_2"))
-PANEL, TITLE, MARGIN = (300, 225), 30, 8
+PANEL, LINE, MARGIN = (280, 210), 26, 8
 
 
 @dataclass
@@ -83,14 +85,16 @@ class Counts:
         return total
 
 
-def marks(photo: Image.Image, inspection: Inspection) -> dict[str, bool]:
-    """Who marks something on a photo."""
+def marks(
+    photo: Image.Image, inspection: Inspection, foreground: np.ndarray | None = None
+) -> dict[str, bool]:
+    """Who marks something on a photo, whose `foreground_of` may be known."""
     ours = highlighted(photo, inspection, "contour", max_side=max(photo.size))
     found = {"ours": _differ(ours, photo)}
     plain = from_mask(photo, None, "bbox")
     anomaly_map = inspection.map_at((plain.height, plain.width))
     for name, rule in RULES.items():
-        drawn = from_map(photo, anomaly_map, "bbox", normalisation=rule)
+        drawn = from_map(photo, anomaly_map, "bbox", normalisation=rule, foreground=foreground)
         found[name] = _differ(drawn.convert("RGB"), plain)
     return found
 
@@ -108,10 +112,10 @@ def measured(assistant: AnomalyGPT, product: CategoryPlan) -> dict[int, Counts]:
     samples = product.samples
     for sample in with_bar(samples, len(samples), f"photos of {product.category}"):
         photo = load_image(sample.image)
-        encoded = assistant.encode([sample.image])
+        encoded, foreground = assistant.encode([sample.image]), foreground_of(photo)
         for shots, bank in banks:
             (inspection,) = assistant.judge(assistant.examine(encoded, bank))
-            found[shots].add(marks(photo, inspection), sample.is_anomalous)
+            found[shots].add(marks(photo, inspection, foreground), sample.is_anomalous)
     return found
 
 
@@ -157,54 +161,72 @@ def measure(options: argparse.Namespace) -> str:
 def sheet(assistant: AnomalyGPT, part: str = "plate") -> Image.Image:
     """Ours and the published pictures of a damaged and a good photo of an example, side by side."""
     bank = assistant.remember([EXAMPLES / part / "good_1.jpg"])
-    blocks = [
-        _block(kind, EXAMPLES / part / f"{name}.jpg", assistant, bank) for kind, name in SHOWN
+    return _stacked(
+        [_block(kind, EXAMPLES / part / f"{name}.jpg", assistant, bank) for kind, name in SHOWN]
+    )
+
+
+def _block(kind: str, photo: Path, assistant: AnomalyGPT, bank: MemoryBank) -> Image.Image:
+    inspection = assistant.inspect(photo, bank)
+    ours = {name: highlighted(photo, inspection, name) for name in PICTURES}
+    kept = foreground_of(photo)
+    published = {
+        name: from_map(photo, inspection.anomaly_map, name, foreground=kept)
+        for name in MAP_NOTATIONS
+    }
+    words = _written(in_words(inspection), len(PICTURES) * (PANEL[0] + MARGIN) - MARGIN)
+    parts = [
+        _titled(f"{kind} part: ours", _row(ours)),
+        _titled("the published rule of PatchCore, same map", _row(published)),
+        _titled("ours: words", words),
     ]
-    made = Image.new("RGB", (blocks[0].width, sum(block.height for block in blocks)), "white")
-    top = 0
-    for block in blocks:
-        made.paste(block, (0, top))
-        top += block.height
+    return _stacked(parts)
+
+
+def _row(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """Pictures beside each other, each under the name of its notation."""
+    made = Image.new(
+        "RGB", (len(PICTURES) * (PANEL[0] + MARGIN) - MARGIN, LINE + PANEL[1]), "white"
+    )
+    draw = ImageDraw.Draw(made)
+    for column, name in enumerate(PICTURES):
+        left = column * (PANEL[0] + MARGIN)
+        title = name if name in pictures else f"{name}: none from maps"
+        draw.text((left, 0), title, fill="black", font=_font())
+        if name in pictures:
+            made.paste(pictures[name].convert("RGB").resize(PANEL), (left, LINE))
     return made
 
 
-def _block(kind: str, photo: Path, assistant: AnomalyGPT, bank: object) -> Image.Image:
-    inspection = assistant.inspect(photo, bank)  # type: ignore[arg-type]
-    ours = {name: highlighted(photo, inspection, name) for name in PICTURES}
-    published = {name: from_map(photo, inspection.anomaly_map, name) for name in MAP_NOTATIONS}
-    words = _written(in_words(inspection), len(PICTURES) * (PANEL[0] + MARGIN) - MARGIN)
-    height = 2 * (TITLE + PANEL[1] + MARGIN) + TITLE + words.height + 2 * MARGIN
-    block = Image.new("RGB", (len(PICTURES) * (PANEL[0] + MARGIN) - MARGIN, height), "white")
-    draw = ImageDraw.Draw(block)
-    font = ImageFont.load_default(19)
-    for row, (who, pictures) in enumerate(
-        [("ours", ours), ("published, PatchCore's rule", published)]
-    ):
-        top = row * (TITLE + PANEL[1] + MARGIN)
-        for column, name in enumerate(PICTURES):
-            left = column * (PANEL[0] + MARGIN)
-            title = f"{kind} part, {who}: {name}" if column == 0 else name
-            if name in pictures:
-                block.paste(pictures[name].convert("RGB").resize(PANEL), (left, top + TITLE))
-            else:
-                title = f"{name}: none is published for maps"
-            draw.text((left, top + 3), title, fill="black", font=font)
-    top = 2 * (TITLE + PANEL[1] + MARGIN)
-    draw.text((0, top + 3), f"{kind} part, ours: words", fill="black", font=font)
-    block.paste(words, (0, top + TITLE))
-    return block
+def _titled(title: str, below: Image.Image) -> Image.Image:
+    made = Image.new("RGB", (below.width, LINE), "white")
+    ImageDraw.Draw(made).text((0, 0), title, fill=(0, 70, 160), font=_font())
+    return _stacked([made, below])
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    height = sum(each.height for each in pictures) + MARGIN
+    made = Image.new("RGB", (pictures[0].width, height), "white")
+    top = 0
+    for each in pictures:
+        made.paste(each, (0, top))
+        top += each.height
+    return made
 
 
 def _written(text: str, width: int) -> Image.Image:
     """Lines of text on a light ground."""
-    font = ImageFont.load_default(19)
-    letters = int((width - 2 * MARGIN) / font.getlength("n"))
+    letters = int((width - 2 * MARGIN) * len(text) / _font().getlength(text.replace("\n", " ")))
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, letters)]
-    made = Image.new("RGB", (width, 26 * len(lines) + MARGIN), (240, 240, 240))
+    made = Image.new("RGB", (width, LINE * len(lines) + MARGIN), (240, 240, 240))
     draw = ImageDraw.Draw(made)
     for number, line in enumerate(lines):
-        draw.text((MARGIN, 26 * number + 4), line, fill="black", font=font)
+        draw.text((MARGIN, LINE * number + 4), line, fill="black", font=_font())
     return made
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(18)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -226,11 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.picture is not None:
+            kind, _ = picture_format(options.picture)
             made = sheet(AnomalyGPT.from_pretrained(options.model, device="cpu"))
-            print(f"written: {save_image(made, options.picture)}")
+            made.save(options.picture, kind, quality=80)
+            print(f"written: {options.picture}")
             return 0
         text = measure(options)
-    except AnomalyGPTError as error:
+    except (AnomalyGPTError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(text, end="")

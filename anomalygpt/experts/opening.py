@@ -30,8 +30,9 @@ def open_voice(
     if address.kind == "openai":
         from anomalygpt.experts.openai_voice import OpenAIVoice
 
-        limit = {} if timeout is None else {"timeout": timeout}
-        return OpenAIVoice(address, sees=sees, **limit)
+        if timeout is None:
+            return OpenAIVoice(address, sees=sees)
+        return OpenAIVoice(address, timeout=timeout, sees=sees)
     from anomalygpt.experts.transformers_voice import TransformersVoice
 
     return TransformersVoice(

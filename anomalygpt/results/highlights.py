@@ -174,7 +174,7 @@ def _region(number: int, region: Region, cells: Sequence[str]) -> str:
     others = [cell for cell in cells if cell != region.location]
     reached = f", reaching into {', '.join(others)}" if others else ""
     return (
-        f"{number}. x {x0} to {x1}, y {y0} to {y1}; place in the 3×3 grid: {region.location}"
+        f"{number}. x {x0} to {x1}, y {y0} to {y1}; place in the 3x3 grid: {region.location}"
         f"{reached}; {percent(region.area_fraction)} of the photo; score {region.score:.2f} of 1."
     )
 

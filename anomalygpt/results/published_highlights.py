@@ -78,6 +78,7 @@ def from_map(
     *,
     normalisation: Normalisation = "max",
     fitted: bool = True,
+    foreground: np.ndarray | None = None,
     seed: int | None = 0,
 ) -> Image.Image:
     """What is drawn from an anomaly map.
@@ -95,9 +96,9 @@ def from_map(
         fitted: False leaves a map of another size as it is, which is a published fault: for
             pictures of at most 512 pixels AnomalyCLIP's map keeps the network's size, so that
             outlines lie in the wrong place.
-        seed: where OpenCV's random numbers start, which GrabCut draws from; 0 is how a program
-            starts. None goes on where they are: published are pictures made one after another,
-            each with another background.
+        foreground: from `foreground_of`, for who draws several maps of a picture; None looks
+            for it, which takes seconds.
+        seed: see there.
 
     Returns:
         A Pillow image of mode RGBA, opaque; a heatmap that is not fitted has the size of the map.
@@ -113,7 +114,8 @@ def from_map(
     photo = _shrunk(load_image(picture))
     values = _laid(anomaly_map, photo, fitted, notation == "highlight" or normalisation == "max")
     if normalisation == "max":
-        values = _over(np.where(_foreground(np.asarray(photo), seed), values, 0.0), 0.0)
+        kept = foreground_of(photo, seed=seed) if foreground is None else foreground
+        values = _over(np.where(_of_size(kept, photo), values, 0.0), 0.0)
     else:
         values = _over(values, float(values.min()))
     if notation in ("bbox", "contour"):
@@ -124,6 +126,47 @@ def from_map(
     # Colours and opacity are both scaled, so the picture under it comes out darker, too.
     faint = (colours.astype(np.int64) * 7 // 10).astype(np.uint8)
     return Image.alpha_composite(photo.convert("RGBA"), Image.fromarray(faint))
+
+
+def foreground_of(picture: ImageSource, *, seed: int | None = 0) -> np.ndarray:
+    """All of a picture but what GrabCut holds for likely background. The border outside of its
+    rectangle stays, and everything where less than 5 % would.
+
+    Args:
+        picture: the photo.
+        seed: where OpenCV's random numbers start, which GrabCut draws from; 0 is how a program
+            starts. None goes on where they are: published are pictures made one after another,
+            each with another background.
+
+    Returns:
+        (H, W) bool, H and W of the picture, at most 512.
+
+    Raises:
+        ImageError: the picture cannot be read.
+    """
+    photo = _shrunk(load_image(picture))
+    width, height = photo.size
+    frame = (int(0.01 * width), int(0.01 * height), int(0.98 * width), int(0.98 * height))
+    whole = np.ones((height, width), dtype=bool)
+    if frame[2] < 1 or frame[3] < 1:
+        return whole  # nothing lies inside
+    if seed is not None:
+        cv2.setRNGSeed(seed)
+    kinds = np.zeros((height, width), np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    pixels = np.asarray(photo)
+    cv2.grabCut(pixels, kinds, frame, *models, _STEPS_OF_GRABCUT, cv2.GC_INIT_WITH_RECT)
+    kept = kinds != cv2.GC_PR_BGD
+    return kept if kept.mean() >= _SMALLEST_FOREGROUND else whole
+
+
+def _of_size(foreground: np.ndarray, photo: Image.Image) -> np.ndarray:
+    if foreground.shape[::-1] != photo.size:
+        raise ConfigError(
+            f"foreground has the shape {foreground.shape}, the picture {photo.height}×"
+            f"{photo.width}; take it from foreground_of for this picture"
+        )
+    return foreground
 
 
 def _check(notation: str, known: Sequence[str], what: str) -> None:
@@ -178,23 +221,6 @@ def _viridis(values: np.ndarray) -> np.ndarray:
     from matplotlib import colormaps  # half a second, for pictures that few draw
 
     return (255 * colormaps["viridis"](values)).astype(np.uint8)
-
-
-def _foreground(pixels: np.ndarray, seed: int | None) -> np.ndarray:
-    """(H, W) bool: all but what GrabCut holds for likely background. The border outside of its
-    rectangle stays, and everything where less than 5 % would."""
-    height, width = pixels.shape[:2]
-    frame = (int(0.01 * width), int(0.01 * height), int(0.98 * width), int(0.98 * height))
-    whole = np.ones((height, width), dtype=bool)
-    if frame[2] < 1 or frame[3] < 1 or frame[2] * frame[3] == width * height:
-        return whole  # no inside or no outside to tell apart
-    if seed is not None:
-        cv2.setRNGSeed(seed)
-    kinds = np.zeros((height, width), np.uint8)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(pixels, kinds, frame, *models, _STEPS_OF_GRABCUT, cv2.GC_INIT_WITH_RECT)
-    kept = kinds != cv2.GC_PR_BGD
-    return kept if kept.mean() >= _SMALLEST_FOREGROUND else whole
 
 
 def _outlined(photo: Image.Image, values: np.ndarray, notation: str) -> Image.Image:

@@ -14,7 +14,7 @@ from simulation import Defect
 from simulation.dialogues import facts_of
 
 # Longer side in pixels on which it is seen which cells of the 3×3 grid a region reaches.
-_SIDE = 240
+_SIDE = 480
 
 
 def damaged_pixels(gt_mask: np.ndarray) -> np.ndarray:
@@ -79,13 +79,14 @@ def _region_mask(
     corners = np.clip(corners, 0, (size[1] - 1, size[0] - 1)).astype(np.int32)
     filled = np.zeros(size, np.uint8)
     cv2.fillPoly(filled, [corners], 1)
-    enclosed = filled > 0
+    x0, y0, x1, y1 = np.array(region.bbox) * np.tile(scale, 2)
+    window = np.s_[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)]
+    enclosed = np.zeros(size, bool)
+    enclosed[window] = filled[window] > 0  # corners at the far edges are drawn one pixel outside
     if parts is None:
         return enclosed
     # Outlines have few points: the part itself tells more, and does not cover what a rim encloses.
     numbers = np.unique(parts[enclosed & (parts > 0)])
-    x0, y0, x1, y1 = np.array(region.bbox) * np.tile(scale, 2)
     covered = np.zeros(size, bool)
-    window = np.s_[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)]
     covered[window] = np.isin(parts[window], numbers)
     return covered if covered.any() else enclosed

@@ -11,6 +11,7 @@ from anomalygpt.errors import ConfigError
 from anomalygpt.results.published_highlights import (
     MAP_NOTATIONS,
     MASK_NOTATIONS,
+    foreground_of,
     from_map,
     from_mask,
 )
@@ -164,6 +165,20 @@ def test_small_and_empty_ones(size, normalisation) -> None:
             assert np.array_equal(np.asarray(drawn.convert("RGB")), np.asarray(photo))
     for notation in MASK_NOTATIONS:
         assert from_mask(photo, np.ones(size[::-1]), notation).size == size
+
+
+def test_a_foreground_that_is_known_is_not_looked_for_again() -> None:
+    photo, values = made(600, 900)
+    kept = foreground_of(photo)
+    assert kept.shape == (341, 512)
+    assert 0.3 < kept.mean() < 0.5  # the part and the border outside of the rectangle
+    for notation in MAP_NOTATIONS:
+        known = from_map(photo, values, notation, foreground=kept)
+        assert np.array_equal(np.asarray(known), np.asarray(from_map(photo, values, notation)))
+    nowhere = from_map(photo, values, "bbox", foreground=np.zeros_like(kept))
+    assert not (np.asarray(nowhere)[..., :3] == (255, 0, 0)).all(axis=-1).any()
+    with pytest.raises(ConfigError, match=r"shape \(600, 900\), the picture 341×512"):
+        from_map(photo, values, "bbox", foreground=np.ones((600, 900), bool))
 
 
 def test_no_map_no_mask_no_rule() -> None:
