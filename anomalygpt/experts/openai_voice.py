@@ -168,7 +168,7 @@ class OpenAIVoice:
             raise
         except openai.APIStatusError as error:
             raise ExpertError(self._refusal(error.status_code, error)) from None
-        except openai.APITimeoutError:
+        except (openai.APITimeoutError, _transport().TimeoutException):
             raise ExpertError(
                 f"{self.name} at {self.address.host} gave no sign of life for {self._timeout:g} s; "
                 "ask again, allow more with --expert-timeout, or take a smaller model"
@@ -178,7 +178,7 @@ class OpenAIVoice:
                 f"no server answers at {self.address.url} ({self._reason(error)}); start it, or "
                 "correct the address"
             ) from None
-        except (openai.OpenAIError, _transport_error(), ValueError) as error:
+        except (openai.OpenAIError, _transport().HTTPError, ValueError) as error:
             raise ExpertError(
                 f"{self.name} at {self.address.host} broke off or answered in a form that is not "
                 f"OpenAI's ({self._reason(error)}); ask again, and look at the server's own log"
@@ -293,10 +293,10 @@ def _client(address: Address, key: str, timeout: float, retries: int) -> Any:
     )
 
 
-def _transport_error() -> type[Exception]:
-    """What the client's transport raises in the middle of an answer; its package has changed."""
+def _transport() -> Any:
+    """What carries the client's words: its errors come through in the middle of an answer. It was
+    another package before version 3."""
     import openai
 
     names = (base.__module__.partition(".")[0] for base in openai.DefaultHttpxClient.__mro__)
-    found: type[Exception] = sys.modules[next(n for n in names if n != "openai")].HTTPError
-    return found
+    return sys.modules[next(name for name in names if name != "openai")]
