@@ -15,7 +15,7 @@ from importlib import import_module
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK
-from anomalygpt.cli.voices import add_talk_options, consultants_of, say_costs
+from anomalygpt.cli.voices import add_talk_options, consultants_of, dismiss
 
 SUMMARY = "talk about one photo"
 
@@ -54,14 +54,14 @@ def run(options: argparse.Namespace) -> int:
         sys.stdin.reconfigure(errors="replace")
     consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=True)
-    sitting = Sitting(assistant, options, consultants)
-    sitting.show()
     try:
+        sitting = Sitting(assistant, options, consultants)
+        sitting.show()
         for line in _lines(sitting.interactive):
             if not sitting.handle(line):
                 break
     finally:
-        say_costs(consultants.voice if consultants else None, options)
+        dismiss(consultants.voice if consultants else None, options)
     return OK
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
-from anomalygpt.cli.voices import add_talk_options, consultants_of, say_costs
+from anomalygpt.cli.voices import add_talk_options, consultants_of, dismiss
 from anomalygpt.errors import AnomalyGPTError, ConfigError, OutputError
 from anomalygpt.files import shown
 
@@ -68,8 +68,6 @@ def run(options: argparse.Namespace) -> int:
         if options.save_map:
             inspection.save_map(options.save_map / f"{outputs[path]}.png")
         tqdm.write(inspection.to_json() if options.json else sentence(inspection), sys.stdout)
-    if consultants is not None:
-        say_costs(consultants.voice, options)
     if failed and len(paths) > 1:
         say(f"{failed} of {len(paths)} photos could not be inspected")
     if failed == len(paths):
@@ -85,29 +83,23 @@ def _found(
     bank: MemoryBank,
     good: Sequence[Path],
     depth: int | None,
-) -> Iterable[Inspection | AnomalyGPTError]:
+) -> Iterator[Inspection | AnomalyGPTError]:
     """The findings on each photo, or the error that stands for it."""
-    if consultants is not None:
-        return consultants.inspect(
-            assistant,
-            paths,
-            bank,
-            good[0] if good else None,
-            description=options.description,
-            category=options.category,
-            bit_depth=depth,
-            formulation=options.formulation,
+    how: dict[str, Any] = {
+        "description": options.description,
+        "category": options.category,
+        "bit_depth": depth,
+        "formulation": options.formulation,
+    }
+    if consultants is None:
+        yield from assistant.inspect_batch(
+            paths, bank, map_only=options.map_only, batch_size=options.batch_size, **how
         )
-    return assistant.inspect_batch(
-        paths,
-        bank,
-        description=options.description,
-        category=options.category,
-        map_only=options.map_only,
-        batch_size=options.batch_size,
-        bit_depth=depth,
-        formulation=options.formulation,
-    )
+        return
+    try:
+        yield from consultants.inspect(assistant, paths, bank, next(iter(good), None), **how)
+    finally:
+        dismiss(consultants.voice, options)
 
 
 def _check_expert(options: argparse.Namespace) -> None:

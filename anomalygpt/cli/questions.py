@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
-from anomalygpt.cli.voices import say_costs, voice_of
+from anomalygpt.cli.voices import dismiss, voice_of
 from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.errors import ConfigError
 from anomalygpt.experts.manner import check_notation
@@ -155,7 +155,7 @@ def run_questions(options: argparse.Namespace, usual: Mapping[str, Any]) -> int:
         )
         return INTERRUPTED
     finally:
-        say_costs(voice, options)
+        dismiss(voice, options)
     print(terminal_summary(results))
     print(f"report: {options.output / PAGE}")
     for each in results["findings"]:

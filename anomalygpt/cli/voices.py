@@ -150,9 +150,12 @@ def consultants_of(options: argparse.Namespace) -> Consultants | None:
     return Consultants(voice, manner_of(options), knowledge, options.product)
 
 
-def say_costs(voice: Voice | None, options: argparse.Namespace) -> None:
-    """Tell what a voice has cost, in one line; nothing where it was not asked."""
-    if voice is None or not voice.usage.requests:
+def dismiss(voice: Voice | None, options: argparse.Namespace) -> None:
+    """Let a voice go, and tell what it has cost in one line; nothing where it was not asked."""
+    if voice is None:
+        return
+    voice.close()
+    if not voice.usage.requests:
         return
     usage = voice.usage
     text = (
