@@ -158,10 +158,11 @@ def dismiss(voice: Voice | None, options: argparse.Namespace) -> None:
     if not voice.usage.requests:
         return
     usage = voice.usage
-    text = (
-        f"{voice.name}: {usage.requests} request{'s' if usage.requests > 1 else ''}, "
-        f"{usage.prompt_tokens} tokens read, {usage.completion_tokens} written"
-    )
+    text = f"{voice.name}: {usage.requests} request{'s' if usage.requests > 1 else ''}, "
+    if not usage.prompt_tokens:
+        say(f"{text}tokens that its server does not count")
+        return
+    text += f"{usage.prompt_tokens} tokens read, {usage.completion_tokens} written"
     if options.expert_price is not None:
         price_in, price_out = options.expert_price
         cost = (price_in * usage.prompt_tokens + price_out * usage.completion_tokens) / 1e6

@@ -55,7 +55,7 @@ def test_its_opinion_answers_and_thoughts_are_shown(page: Visitor, expert: ChatS
     page.ask(OPEN)
     expect(page.locator("#chat")).to_contain_text(f"— {MODEL}")
     expect(page.locator("#chat")).to_contain_text("Edges.")
-    thoughts = page.locator("#chat button", has_text=f"What {MODEL} wrote down first").first
+    thoughts = page.get_by_role("button", name=f"What {MODEL} wrote down first").first
     expect(thoughts).to_be_visible()
     page.until_streams_end()
     assert len(expert.heard) == 3
