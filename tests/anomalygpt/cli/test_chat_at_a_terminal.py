@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,14 +77,14 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(talk, photos, assistant, mo
 
 @pytest.mark.usefixtures("at_a_terminal")
 def test_ctrl_c_while_a_photo_is_read_changes_nothing(talk, photos, monkeypatch) -> None:
-    true = AnomalyGPT.chat
+    true = AnomalyGPT.encode
 
-    def chat(self: object, photo: Path, *arguments: object, **named: object):
-        if photo.name == "plain.jpg":
+    def encode(self: AnomalyGPT, images: list[Path], **named: Any):
+        if images[0].name == "plain.jpg":
             raise KeyboardInterrupt
-        return true(self, photo, *arguments, **named)
+        return true(self, images, **named)
 
-    monkeypatch.setattr(AnomalyGPT, "chat", chat)
+    monkeypatch.setattr(AnomalyGPT, "encode", encode)
     target = photos.parent / "out.json"
     ran = talk(f"/image {photos / 'plain.jpg'}", f"/save {target}")
     assert "(stopped)" in ran.out

@@ -77,8 +77,8 @@ def test_an_unknown_command(talk) -> None:
     ran = talk("/dance now", "What now?")
     assert ran.status == 0
     assert ran.error == (
-        "anomalygpt: /dance is no command; there are /image, /reference, /map, /save, /save!, "
-        "/help, /quit"
+        "anomalygpt: /dance is no command; there are /image, /reference, /map, /thoughts, "
+        "/save, /save!, /help, /quit"
     )
     assert len(ran.out.splitlines()) == 3
 
