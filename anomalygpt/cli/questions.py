@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
-from anomalygpt.cli.voices import dismiss, voice_of
+from anomalygpt.cli.voices import OF_EXPERTS, dismiss, voice_of
 from anomalygpt.constants import QUESTION_LAYOUTS
 from anomalygpt.errors import ConfigError
 from anomalygpt.experts.manner import check_notation
@@ -104,7 +104,7 @@ def asks_questions(options: argparse.Namespace) -> bool:
             return True
     if layout in QUESTION_LAYOUTS:
         return True
-    own = {**_OWN, "expert": None, "evidence": None}
+    own = {**_OWN, **dict.fromkeys(("expert", *OF_EXPERTS), None), "offline": False}
     if given := [name for name, usual in own.items() if getattr(options, name) != usual]:
         raise ConfigError(
             f"--{given[0].replace('_', '-')} belongs to multiple-choice benchmarks; give "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anomalygpt.experts.voice import Voice
 
 # Options that mean nothing without --expert.
-_OF_EXPERTS = ("evidence", "expert_timeout", "expert_price", "offline")
+OF_EXPERTS = ("evidence", "expert_timeout", "expert_price", "offline")
 _OF_TALKS = ("think", "verdict")
 
 
@@ -89,7 +89,7 @@ def address_of(options: argparse.Namespace) -> Address | None:
     if options.expert is None:
         # "evaluate" has options of its own that are called like those of talks.
         is_talk = hasattr(options, "product")
-        for name in (*_OF_EXPERTS, *(_OF_TALKS if is_talk else ())):
+        for name in (*OF_EXPERTS, *(_OF_TALKS if is_talk else ())):
             if getattr(options, name):
                 raise ConfigError(f"--{name.replace('_', '-')} needs --expert SPEC")
         return None

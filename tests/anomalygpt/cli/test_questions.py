@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chat_server import MODEL, Act, serving
+
 
 @pytest.fixture
 def options(assistant_folder: Path, tmp_path: Path) -> list[object]:
@@ -59,10 +61,28 @@ def test_options_that_do_not_go_with_mmad(anomalygpt, mmad: Path, options, given
     assert told in ran.error
 
 
-def test_options_of_mmad_do_not_go_with_other_data(anomalygpt, disc: Path, options) -> None:
-    ran = anomalygpt("evaluate", disc, *options, "--shuffle-options", 1)
+@pytest.mark.parametrize(
+    "given",
+    [("--shuffle-options", 1), ("--expert", "openai:m@http://localhost/v1"), ("--offline",)],
+)
+def test_options_of_mmad_do_not_go_with_other_data(anomalygpt, disc: Path, options, given) -> None:
+    ran = anomalygpt("evaluate", disc, *options, *given)
     assert ran.status == 2
-    assert "--shuffle-options belongs to multiple-choice benchmarks" in ran.error
+    assert f"{given[0]} belongs to multiple-choice benchmarks" in ran.error
+
+
+def test_an_expert_answers_with_our_evidence(
+    anomalygpt, mmad: Path, options, tmp_path: Path
+) -> None:
+    with serving(Act(("B",), likely={"B": 0.9, "A": 0.1})) as server:
+        expert = ("--expert", f"openai:{MODEL}@{server.url}", "--offline")
+        ran = anomalygpt("evaluate", mmad, *options, *expert, "--evidence", "bbox")
+        assert ran.status in (0, 1), ran.error
+        first = server.heard[0]
+        assert first.body["logprobs"] is True
+        assert first.pictures == 3  # a template, the photo, the evidence
+        assert any("The measurement:" in text for text in first.texts)
+        assert f"{MODEL}: {len(server.heard)} requests" in ran.err
 
 
 def test_data_that_is_no_mmad(anomalygpt, disc: Path, options) -> None:
