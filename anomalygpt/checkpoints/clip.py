@@ -71,12 +71,8 @@ def own_name(name: str) -> str:
     return name.removeprefix(TEXT_PREFIX)
 
 
-def clip_sizes(weights: Weights, *, vision_heads: int = 0, text_heads: int = 0) -> ClipSizes:
-    """The sizes of a CLIP file.
-
-    Args:
-        weights: an open file.
-        vision_heads, text_heads: attention heads; 0 takes width / 64, as in all published models.
+def clip_sizes(weights: Weights) -> ClipSizes:
+    """The sizes of an open CLIP file; one attention head for every 64 channels, as published.
 
     Raises:
         CheckpointError: it is no CLIP with a transformer for images.
@@ -104,12 +100,12 @@ def clip_sizes(weights: Weights, *, vision_heads: int = 0, text_heads: int = 0) 
     return ClipSizes(
         vision_width=stem[0],
         vision_blocks=count_blocks(shapes, r"visual\.transformer\.resblocks\.(\d+)\."),
-        vision_heads=vision_heads or max(1, stem[0] // HEAD_WIDTH),
+        vision_heads=max(1, stem[0] // HEAD_WIDTH),
         patch_size=stem[-1],
         grid=grid,
         text_width=words[1],
         output_width=output[1],
-        text_heads=text_heads or max(1, words[1] // HEAD_WIDTH),
+        text_heads=max(1, words[1] // HEAD_WIDTH),
         text_blocks=count_blocks(shapes, r"transformer\.resblocks\.(\d+)\."),
         length=positions[0],
         vocabulary=words[0],
