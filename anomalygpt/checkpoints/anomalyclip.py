@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from anomalygpt.checkpoints.clip import clip_sizes, left_out, open_clip_file, own_name
 from anomalygpt.checkpoints.conversion import SMALL_FILES, open_delta
@@ -33,6 +34,7 @@ from anomalygpt.encoders import build_encoder, encoder_config
 from anomalygpt.errors import CheckpointError, ConfigError
 from anomalygpt.files import require_vacant, staged_folder
 from decoder import DecoderConfig, LearnedPrompts, LearnedPromptsConfig
+from decoder.learned_prompts import PromptTower
 from decoder.similarity import TEMPERATURE
 
 # What a file of AnomalyCLIP holds. Letters stand for sizes: the text tower's width, the learned
@@ -155,7 +157,7 @@ def convert_anomalyclip(
     report = LoadReport()
     encoder, eyes = _plan_clip(weights, options or {}, number_format, allow_unknown, report)
     learned, words = _plan_prompts(path, weights, allow_unknown, report)
-    config = AnomalyGPTConfig(encoder, _decoder_config(encoder, weights, learned))
+    config = AnomalyGPTConfig(encoder, prompted_decoder(encoder, weights, learned))
     total = sum(entry.size for entry in [*eyes, *words])
     with (
         staged_folder(output, total + SMALL_FILES) as folder,
@@ -167,9 +169,22 @@ def convert_anomalyclip(
     return report
 
 
-def _decoder_config(
+def value_attention(clip: Weights, options: Mapping[str, Any]) -> Any:
+    """The encoder of a CLIP file, on the meta device.
+
+    Args:
+        clip: an open file.
+        options: see `convert_anomalyclip`.
+    """
+    config = encoder_config("value_attention/other", {**asdict(clip_sizes(clip)), **options})
+    with torch.device("meta"):
+        return build_encoder(config)
+
+
+def prompted_decoder(
     encoder: EncoderConfig, clip: Weights, prompts: LearnedPromptsConfig
 ) -> DecoderConfig:
+    """The decoder's configuration beside an encoder with its stages: the map as published."""
     width = clip_sizes(clip).output_width
     return DecoderConfig(
         stage_widths=(width,) * len(encoder.stages),
@@ -188,10 +203,7 @@ def _plan_clip(
     report: LoadReport,
 ) -> tuple[EncoderConfig, list[Entry]]:
     """The encoder's configuration, with the stages that it reads, and its tensors."""
-    sizes = asdict(clip_sizes(weights))
-    config = encoder_config("value_attention/other", {**sizes, **options})
-    with torch.device("meta"):
-        encoder: Any = build_encoder(config)
+    encoder = value_attention(weights, options)
     state = encoder.state_dict()
     refs = {own_name(name): TensorRef(weights, name) for name in weights.shapes}
     if len(refs) != len(weights.shapes):
@@ -270,3 +282,20 @@ def _check_words(
             f"{path}: the words of the prompts have other embeddings than in {clip.path}; give the "
             "CLIP that they were learned with, for the published ones ViT-L-14-336px.pt"
         )
+
+
+def published_state(prompts: LearnedPrompts, tower: PromptTower) -> dict[str, Tensor]:
+    """What a file of AnomalyCLIP holds of prompts, without the projections that nobody uses.
+
+    Args:
+        prompts: learned.
+        tower: of the CLIP that they were learned with.
+    """
+    state = {name: value.detach().cpu() for name, value in prompts.state_dict().items()}
+    behind = 1 + prompts.config.context
+    with torch.no_grad():
+        words = tower.embed_tokens(prompts.tokens).float().cpu()
+    for side, row in zip(("pos", "neg"), words, strict=True):
+        state[f"token_prefix_{side}"] = row[None, None, :1].clone()
+        state[f"token_suffix_{side}"] = row[None, None, behind:].clone()
+    return state

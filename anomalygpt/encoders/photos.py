@@ -187,6 +187,10 @@ class PhotoEncoder:
                 raise ConfigError(str(error)) from error
         return self._prompted
 
+    def forget_prompts(self) -> None:
+        """What `prompt_features` keeps is of prompts that have changed since."""
+        self._prompted = None
+
     def _features(self, photos: Sequence[Image.Image]) -> tuple[ImageFeatures, list[ImageGeometry]]:
         settings = self.config
         pixels, geometries = preprocess_batch(
