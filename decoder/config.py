@@ -46,7 +46,9 @@ class LearnedPromptsConfig:
                 f"not fit into {self.length} tokens"
             )
         if not 0.0 <= self.smoothing < math.inf:
-            raise ValueError(f"smoothing must be 0 or more, got {self.smoothing}")
+            raise ValueError(
+                f"smoothing of learned prompts must be 0 or more, got {self.smoothing}"
+            )
 
 
 @dataclass(frozen=True)
