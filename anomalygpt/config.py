@@ -24,7 +24,7 @@ CONFIG_FILE = "config.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # The families of image encoders, each a module of `anomalygpt.encoders`.
-EncoderKind = Literal["imagebind", "timm", "clip", "compact"]
+EncoderKind = Literal["imagebind", "timm", "clip", "compact", "value_attention"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class EncoderConfig:
     """Which image encoder, and how photos are prepared for it.
 
     Attributes:
-        kind: the family: "imagebind", "timm", "clip", or "compact", our own.
+        kind: the family: "imagebind", "timm", "clip", "compact", our own, or "value_attention",
+            CLIP as AnomalyCLIP reads it.
         name: the architecture within the family, such as "vit_tiny_patch16_224".
         input_size: side of the square input in pixels.
         mean: per-channel mean of the pixel normalisation, RGB in [0, 1].
@@ -142,7 +143,12 @@ class AnomalyGPTConfig:
         """As JSON holds it; settings that few assistants have are left out of all others."""
         values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
         language_model = values["language_model"] or {}
-        rare = ((values, "eyes_of"), (language_model, "base_sha256"), (language_model, "talks"))
+        rare = (
+            (values, "eyes_of"),
+            (values["decoder"], "prompts"),
+            (language_model, "base_sha256"),
+            (language_model, "talks"),
+        )
         for part, name in rare:
             if part.get(name) in (None, False):
                 part.pop(name, None)

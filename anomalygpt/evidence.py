@@ -198,6 +198,25 @@ def drawn_maps(
     return drawn
 
 
+def scores_of(
+    decoder: ImageDecoder,
+    features: ImageFeatures,
+    maps: Tensor,
+    bank: MemoryBank,
+    text_features: Tensor | None,
+    formulation: Formulation,
+) -> Tensor:
+    """(B,) in [0, 1]: one number for each of the photos that `drawn_maps` drew."""
+    found = decoder.with_whole(
+        decoder.score(maps, features.grid, formulation),
+        features.embedding,
+        text_features,
+        has_references=len(bank) > 0,
+        formulation=formulation,
+    )
+    return found.clamp(0.0, 1.0)
+
+
 @contextmanager
 def decoder_errors() -> Iterator[None]:
     """Re-raise errors of the decoder as the assistant's own; the decoder cannot import them."""

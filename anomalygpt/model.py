@@ -19,7 +19,7 @@ from anomalygpt.chat import Chat
 from anomalygpt.config import AnomalyGPTConfig
 from anomalygpt.encoders.photos import EncodedPhotos, PhotoEncoder
 from anomalygpt.errors import ConfigError, ImageError, MissingPartError
-from anomalygpt.evidence import Evidence, cautions_of, drawn_maps
+from anomalygpt.evidence import Evidence, cautions_of, drawn_maps, scores_of
 from anomalygpt.images.detail import Detail
 from anomalygpt.images.reading import ImageSource, is_single, listed, photo_name, try_load
 from anomalygpt.language.generation import GenerationOptions
@@ -237,7 +237,7 @@ class AnomalyGPT(nn.Module):
         return Evidence(
             replace(photos, closer=()),  # a result need not hold the photo
             maps,
-            self.decoder.score(maps, photos.features.grid, kind),
+            scores_of(self.decoder, photos.features, maps, bank, text, kind),
             bank.names,
             description,
             kind,
@@ -438,5 +438,8 @@ class AnomalyGPT(nn.Module):
         return Speech(self.language_model, self.projection, self.prompt_learner)
 
     def category_features(self, category: str) -> Tensor | None:
-        """[normal, abnormal] of a category, (2, C), kept; None without a text tower."""
+        """[normal, abnormal] of a category, (2, C), kept; None without a text tower. Learned
+        prompts are the same for all."""
+        if self.decoder.prompts is not None:
+            return self.photos.prompt_features(self.decoder.prompts)
         return self.photos.text_features(category) if self.decoder.has_text_side else None

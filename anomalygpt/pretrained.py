@@ -137,9 +137,9 @@ def assistant_folder(source: str | Path) -> Path:
 
 
 def _encoder(config: EncoderConfig, folder: Path, dtype: torch.dtype) -> nn.Module:
-    # ImageBind-Huge is 4 GB: built without memory, filled from the file. The others are small,
-    # and may keep constants outside their state that would be lost on the meta device.
-    with torch.device("meta" if config.kind == "imagebind" else "cpu"):
+    # ImageBind-Huge is 4 GB: built without memory, filled from the file, like CLIP. The others are
+    # small, and may keep constants outside their state that would be lost on the meta device.
+    with torch.device("meta" if config.kind in ("imagebind", "value_attention") else "cpu"):
         encoder = build_encoder(config)
     load_module(encoder, folder / "encoder", dtype=dtype)
     return encoder.to(dtype)

@@ -1,8 +1,9 @@
 """Patch tokens to anomaly map: prompts, stage projection, text matching, memory bank, losses."""
 
-from decoder.config import DecoderConfig
+from decoder.config import DecoderConfig, LearnedPromptsConfig
 from decoder.errors import DecoderError, EmptyMemoryBankError
 from decoder.image_decoder import ImageDecoder, image_score
+from decoder.learned_prompts import LearnedPrompts
 from decoder.losses import dice_loss, focal_loss
 from decoder.memory_bank import MemoryBank
 from decoder.prompts import DEFAULT_CATEGORY, ensemble_features, state_sentences
@@ -13,6 +14,8 @@ __all__ = [
     "DecoderError",
     "EmptyMemoryBankError",
     "ImageDecoder",
+    "LearnedPrompts",
+    "LearnedPromptsConfig",
     "MemoryBank",
     "dice_loss",
     "ensemble_features",

@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 Formulation = Literal["normalised", "published"]
+
+
+@dataclass(frozen=True)
+class LearnedPromptsConfig:
+    """Sizes of learned prompts, and how the map that they draw is smoothed; as published.
+
+    Attributes:
+        width: channels of the text tower's token embeddings.
+        context: learned tokens in front of the words, for each side.
+        blocks: text blocks whose hidden states get learned tokens, from the second block on.
+        compound: learned tokens in each of these blocks.
+        length: tokens that the text tower reads.
+        smoothing: standard deviation of the Gaussian over the map, in cells; 0 for none.
+    """
+
+    width: int
+    context: int = 12
+    blocks: int = 8
+    compound: int = 4
+    length: int = 77
+    smoothing: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "context", "compound", "length"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of learned prompts must be a positive whole number, "
+                    f"got {getattr(self, name)!r}"
+                )
+        if type(self.blocks) is not int or self.blocks < 0:
+            raise ValueError(f"blocks of learned prompts must be 0 or more, got {self.blocks!r}")
+        # The start, the context, at least one word, and the end.
+        if max(self.context + 3, self.compound + 1) > self.length:
+            raise ValueError(
+                f"{self.context} learned tokens in front and {self.compound} in deeper blocks do "
+                f"not fit into {self.length} tokens"
+            )
+        if not 0.0 <= self.smoothing < math.inf:
+            raise ValueError(
+                f"smoothing of learned prompts must be 0 or more, got {self.smoothing}"
+            )
 
 
 @dataclass(frozen=True)
@@ -40,6 +82,8 @@ class DecoderConfig:
         least_likeness: cosine of the image embeddings that photos of one product keep, in
             [-1, 1]; below it another product is suspected. It differs from encoder to encoder,
             so None, never, where nobody measured it.
+        prompts: learned prompts instead of words for damage, for an encoder whose patch tokens lie
+            in the text space already: every stage is text_width wide.
     """
 
     stage_widths: tuple[int, ...]
@@ -56,6 +100,7 @@ class DecoderConfig:
     level_share: float = 0.0
     region_level: float = 0.5
     least_likeness: float | None = None
+    prompts: LearnedPromptsConfig | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
@@ -85,3 +130,12 @@ class DecoderConfig:
             raise ValueError(f"least_likeness must be in [-1, 1], got {self.least_likeness}")
         if self.map_size < 1:
             raise ValueError(f"map_size must be positive, got {self.map_size}")
+        if isinstance(self.prompts, Mapping):  # from JSON
+            object.__setattr__(self, "prompts", LearnedPromptsConfig(**self.prompts))
+        if self.prompts is not None and (
+            self.learned_states or any(width != self.text_width for width in self.stage_widths)
+        ):
+            raise ValueError(
+                f"learned prompts need stages as wide as the text space and no learned states, got "
+                f"stages of {self.stage_widths} and text_width {self.text_width}"
+            )

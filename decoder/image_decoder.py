@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from decoder.config import DecoderConfig, Formulation
 from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.learned_prompts import LearnedPrompts
 from decoder.memory_bank import MemoryBank
 from decoder.scale import as_map, fused, without_level
+from decoder.similarity import abnormal_probability, similarity_map, smoothed
 
 Grid = tuple[int, int]
 # (S, B, P) for a grid, or for None: see `MemoryBank.distances`.
@@ -57,16 +59,17 @@ class ImageDecoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.text_width
-        self.fc = nn.ModuleList(
-            [] if width is None else [nn.Linear(stage, width) for stage in config.stage_widths]
-        )
+        self.prompts = None if config.prompts is None else LearnedPrompts(config.prompts)
+        # Tokens that lie in the text space need no projection into it.
+        projected = () if width is None or self.prompts is not None else config.stage_widths
+        self.fc = nn.ModuleList(nn.Linear(stage, width or 0) for stage in projected)
         if config.learned_states and width is not None:
             self.states = nn.Parameter(torch.randn(2, width) * width**-0.5)
 
     @property
     def has_text_side(self) -> bool:
         """Whether a map can be drawn without a reference."""
-        return len(self.fc) > 0
+        return len(self.fc) > 0 or self.prompts is not None
 
     def anomaly_map(
         self,
@@ -124,7 +127,8 @@ class ImageDecoder(nn.Module):
         """Probability that a patch matches the words for damage (paper, equation 2).
 
         mean over stages of softmax(scale * cos(project(patch), [normal, abnormal]))[abnormal],
-        upsampled before the softmax.
+        upsampled before the softmax. With learned prompts, as published for them: no projection,
+        upsampled after the softmax, and smoothed.
 
         Args:
             stages: patch tokens per stage, each (B, H*W, C).
@@ -136,7 +140,10 @@ class ImageDecoder(nn.Module):
             (B, map_size, map_size) in [0, 1].
         """
         maps = self.text_stage_maps(stages, grid, text_features, formulation)
-        return torch.stack(maps).mean(dim=0)[:, 1]
+        mean = torch.stack(maps).mean(dim=0)[:, 1]
+        return (
+            mean if self.config.prompts is None else smoothed(mean, self.config.prompts.smoothing)
+        )
 
     def text_stage_maps(
         self,
@@ -151,6 +158,9 @@ class ImageDecoder(nn.Module):
             if not self.config.learned_states:
                 raise DecoderError("text features are needed; this decoder has no learned states")
             text_features = F.normalize(self.states, dim=-1)
+        if self.prompts is not None:
+            size, scale = self.config.map_size, self.config.logit_scale
+            return [similarity_map(each, grid, text_features, size, scale) for each in stages]
         dtype = next(self.fc.parameters()).dtype
         text = text_features.to(dtype).transpose(-2, -1)
         maps = []
@@ -299,6 +309,38 @@ class ImageDecoder(nn.Module):
             top, left = (min(side // (2 * cells), (side - 1) // 2) for cells in grid)
             anomaly_map = anomaly_map[:, top : side - top, left : side - left]
         return image_score(anomaly_map)
+
+    def with_whole(
+        self,
+        scores: Tensor,
+        embedding: Tensor,
+        text_features: Tensor | None,
+        *,
+        has_references: bool = True,
+        formulation: Formulation | None = None,
+    ) -> Tensor:
+        """Scores of maps, with what learned prompts say of the photos as a whole.
+
+        As published for them, that alone is the score where no reference is; with references, both
+        are fused. Nothing changes where no prompts were learned, or where a published map is one of
+        references alone.
+
+        Args:
+            scores: (B,), `score` of the maps.
+            embedding: (B, C), the photos as a whole.
+            text_features: (2, C), that the maps were drawn with.
+            has_references: whether they were drawn with references.
+            formulation: that they were drawn in, as in `anomaly_map`.
+
+        Returns:
+            (B,), in the range of the maps.
+        """
+        if self.prompts is None or text_features is None:
+            return scores
+        if has_references and self._is_published(formulation):
+            return scores
+        whole = abnormal_probability(embedding, text_features, self.config.logit_scale).to(scores)
+        return fused(scores, whole, self.config.text_weight) if has_references else whole
 
     def _is_published(self, formulation: Formulation | None) -> bool:
         wanted = formulation or self.config.formulation

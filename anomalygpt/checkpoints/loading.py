@@ -18,7 +18,7 @@ Rename = Callable[[str], str] | Mapping[str, str]
 
 def load_module(
     module: nn.Module,
-    path: Path,
+    path: Path | Weights,
     *,
     rename: Rename | None = None,
     skip: Callable[[str], str | None] | None = None,
@@ -32,7 +32,8 @@ def load_module(
 
     Args:
         module: where the weights go.
-        path: a .safetensors, .pth, .pt or .bin file, an index of shards, or `folder/stem`.
+        path: a .safetensors, .pth, .pt or .bin file, an index of shards, or `folder/stem`; or one
+            that is open already.
         rename: name in the file → name in the module; a mapping leaves other names as they are.
         skip: the reason to leave out a name of the file on purpose, or None.
         allow_unknown: leave out names that the module does not have; they stay in the report.
@@ -42,7 +43,8 @@ def load_module(
         SourceError: the file is not there.
         CheckpointError: the file is damaged, or tensors are missing, misshaped or unknown.
     """
-    weights = open_weights(path)
+    weights = open_weights(path) if isinstance(path, Path) else path
+    path = weights.path
     sources = _renamed(weights, rename, skip)
     state = module.state_dict()
     found = {name: weights.shapes[source] for name, source in sources.items()}

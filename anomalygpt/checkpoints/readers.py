@@ -34,7 +34,7 @@ FILE_PATTERNS = (
     "{stem}.pt",
 )
 # Keys under which training programs nest the weights.
-NESTING_KEYS = ("state_dict", "model", "module")
+NESTING_KEYS = ("state_dict", "model", "module", "prompt_learner")
 
 DTYPES = {
     "F64": torch.float64,

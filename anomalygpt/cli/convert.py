@@ -1,4 +1,4 @@
-"""`anomalygpt convert`: the published weight files as one folder, or any language model in GGUF."""
+"""`anomalygpt convert`: published weight files as one folder, or any language model in GGUF."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from anomalygpt.errors import ConfigError
 SUMMARY = "turn the published weight files into one folder"
 
 _PUBLISHED = ("imagebind", "vicuna", "llama", "vicuna_delta", "pandagpt", "anomalygpt")
+_ZERO_SHOT = ("anomalyclip", "clip", "clip_option")
+DTYPE = "float16"
 # How these are put together.
 _SETTINGS = ("merge_lora", "allow_unknown", "max_shard_size", "lora_alpha", "imagebind_option")
 
@@ -25,6 +27,10 @@ def run(options: argparse.Namespace) -> int:
         return _with_gguf(options)
     if options.model is not None or options.template is not None:
         raise ConfigError("--model and --template go with --gguf; leave them out")
+    if options.anomalyclip is not None:
+        return _anomalyclip(options)
+    if options.clip is not None or options.clip_option:
+        raise ConfigError("--clip and --clip-option go with --anomalyclip; give it, or leave them")
     return _published(options)
 
 
@@ -35,13 +41,14 @@ def _with_gguf(options: argparse.Namespace) -> int:
     from anomalygpt.language.language_model import LanguageModel
     from anomalygpt.pretrained import save_parts, with_language_model
 
-    if given := [name for name in _PUBLISHED if getattr(options, name) is not None]:
+    named = (*_PUBLISHED, *_ZERO_SHOT)
+    if given := [name for name in named if _is_given(getattr(options, name))]:
         option = given[0].replace("_", "-")
         raise ConfigError(f"--gguf takes an assistant with --model, not --{option}; leave one out")
     if given := [name for name in _SETTINGS if _is_given(getattr(options, name))]:
         option = given[0].replace("_", "-")
         raise ConfigError(f"--{option} is about the published files, not --gguf; leave one out")
-    dtype = parse_dtype(options.dtype)
+    dtype = parse_dtype(options.dtype or DTYPE)
     require_vacant(options.output)
     template: TemplateName = options.template or "chat"
     language_model = LanguageModel.from_pretrained(
@@ -53,6 +60,38 @@ def _with_gguf(options: argparse.Namespace) -> int:
     print(
         f"written: {options.output}; it cannot read a map before it was trained: "
         f"anomalygpt train DATA OUTPUT --model {options.output}"
+    )
+    return OK
+
+
+def _anomalyclip(options: argparse.Namespace) -> int:
+    """Prompts that were learned for any part, and the CLIP that reads them."""
+    from anomalygpt.checkpoints.anomalyclip import convert_anomalyclip
+    from anomalygpt.checkpoints.writer import MAX_SHARD_SIZE
+
+    others = (*_PUBLISHED, "merge_lora", "lora_alpha", "imagebind_option")
+    if given := [name for name in others if _is_given(getattr(options, name))]:
+        option = given[0].replace("_", "-")
+        raise ConfigError(f"--anomalyclip and --{option} are of different models; leave one out")
+    if options.clip is None:
+        raise ConfigError(
+            "the prompts need the CLIP that they were learned with: give --clip FILE, for the "
+            "published ones ViT-L-14-336px.pt"
+        )
+    size: int | None = options.max_shard_size
+    report = convert_anomalyclip(
+        options.anomalyclip,
+        options.clip,
+        options.output,
+        options=parse_options(options.clip_option),
+        dtype=options.dtype,
+        allow_unknown=options.allow_unknown,
+        max_shard_size=MAX_SHARD_SIZE if size is None else size,
+    )
+    print(report.summary())
+    print(
+        f"written: {options.output}; it needs no reference: "
+        f"anomalygpt inspect PHOTO --map-only --model {options.output}"
     )
     return OK
 
@@ -87,7 +126,7 @@ def _published(options: argparse.Namespace) -> int:
     report = convert(
         sources,
         options.output,
-        dtype=options.dtype,
+        dtype=options.dtype or DTYPE,
         merge_lora=options.merge_lora,
         allow_unknown=options.allow_unknown,
         max_shard_size=MAX_SHARD_SIZE if size is None else size,
@@ -123,8 +162,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=get_args(TemplateName),
         help="with --gguf: how dialogues are written (default chat, the file's own)",
     )
+    _add_zero_shot(parser)
     parser.add_argument("--output", metavar="DIR", required=True, type=Path, help="a new folder")
-    parser.add_argument("--dtype", default="float16", help="float16 (default), bfloat16 or float32")
+    parser.add_argument(
+        "--dtype",
+        help=f"{DTYPE} (default; with --anomalyclip as the file has it), bfloat16 or float32",
+    )
     parser.add_argument(
         "--merge-lora", action="store_true", help="add the LoRA to the language model's weights"
     )
@@ -144,6 +187,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="vision_heads and text_heads of an ImageBind that is not the huge one",
+    )
+
+
+def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--anomalyclip",
+        metavar="FILE",
+        help="instead of all these: learned prompts such as epoch_15.pth, which need no reference",
+    )
+    parser.add_argument(
+        "--clip",
+        metavar="FILE",
+        help="with --anomalyclip: the CLIP that they were learned with, such as ViT-L-14-336px.pt",
+    )
+    parser.add_argument(
+        "--clip-option",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with --anomalyclip: stages, input_size, value_blocks, activation, vision_heads or "
+        "text_heads, where they are not as published",
     )
 
 

@@ -73,7 +73,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
         "--encoder",
         metavar="NAME",
         help="an image encoder alone instead of a model, for maps without words: a timm name, "
-        "clip/NAME, imagebind_huge or compact",
+        "clip/NAME, value_attention/NAME, imagebind_huge or compact",
     )
     group.add_argument("--encoder-weights", metavar="FILE", help="its weight file")
     group.add_argument(

@@ -38,6 +38,7 @@ FAMILIES: dict[EncoderKind, str] = {
     "timm": "anomalygpt.encoders.timm_backbone",
     "clip": "anomalygpt.encoders.clip",
     "compact": "anomalygpt.encoders.compact",
+    "value_attention": "anomalygpt.encoders.value_attention",
 }
 
 

@@ -8,12 +8,14 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
 from anomalygpt.config import EncoderConfig
 from anomalygpt.encoders import encoder_mark
 from anomalygpt.encoders.base import Grid, ImageFeatures, TextEncoder
+from anomalygpt.errors import ConfigError
 from anomalygpt.images.detail import Detail
 from anomalygpt.images.preprocessing import ImageGeometry, preprocess_batch
 from anomalygpt.images.reading import (
@@ -25,7 +27,7 @@ from anomalygpt.images.reading import (
     pixels_mark,
 )
 from anomalygpt.images.windows import Windows, shrunk, windows_along
-from decoder import ensemble_features
+from decoder import DecoderError, LearnedPrompts, ensemble_features
 
 # Windows that are encoded at one time, so that many of them do not fill the memory.
 WINDOW_BATCH = 4
@@ -79,6 +81,7 @@ class PhotoEncoder:
     def __init__(self, encoder: nn.Module, config: EncoderConfig) -> None:
         self.encoder, self.config = encoder, config
         self._texts: dict[str, Tensor] = {}
+        self._prompted: Tensor | None = None
         self._grid: Grid | None = None  # known once a photo was encoded
 
     @property
@@ -163,6 +166,30 @@ class PhotoEncoder:
             with torch.inference_mode():
                 self._texts[category] = ensemble_features(self.encoder.encode_text, category)
         return self._texts[category]
+
+    def prompt_features(self, prompts: LearnedPrompts) -> Tensor:
+        """[normal, abnormal] of learned prompts, (2, C) of length 1, kept.
+
+        Raises:
+            ConfigError: the encoder has no text tower for them, or one of another width.
+        """
+        if self._prompted is None:
+            tower: Any = self.encoder
+            if not hasattr(tower, "encode_prompts"):
+                raise ConfigError(
+                    f"{self.config.kind} has no text tower that reads learned prompts; they need "
+                    "the encoder value_attention"
+                )
+            try:
+                with torch.inference_mode():
+                    self._prompted = F.normalize(prompts.features(tower).float(), dim=-1)
+            except DecoderError as error:
+                raise ConfigError(str(error)) from error
+        return self._prompted
+
+    def forget_prompts(self) -> None:
+        """What `prompt_features` keeps is of prompts that have changed since."""
+        self._prompted = None
 
     def _features(self, photos: Sequence[Image.Image]) -> tuple[ImageFeatures, list[ImageGeometry]]:
         settings = self.config

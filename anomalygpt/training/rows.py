@@ -281,12 +281,7 @@ class InspectionRows:
         return model_pixels(Image.fromarray(image), self._encoder)
 
     def _cells(self, mask: np.ndarray) -> Tensor:
-        """The mask on the cells of the map; what the photo does not cover is normal."""
-        geometry = self._geometry(mask.shape)
-        top, left, bottom, right = _box(geometry)
-        square = np.zeros((geometry.size, geometry.size), bool)
-        square[top:bottom, left:right] = shrink_mask(mask, (bottom - top, right - left))
-        return torch.from_numpy(shrink_mask(square, (self._map_size, self._map_size)))
+        return mask_cells(mask, self._geometry(mask.shape), self._map_size)
 
 
 class InstructionRows:
@@ -364,6 +359,15 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shares = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
     peak = float(shares.max())
     return shares >= min(0.5, peak / 2) if peak > 0 else np.zeros(size, bool)
+
+
+def mask_cells(mask: np.ndarray, geometry: ImageGeometry, map_size: int) -> Tensor:
+    """A mask (H, W) bool of a photo on the cells of its map, (map_size, map_size) bool; what the
+    photo does not cover is normal."""
+    top, left, bottom, right = _box(geometry)
+    square = np.zeros((geometry.size, geometry.size), bool)
+    square[top:bottom, left:right] = shrink_mask(mask, (bottom - top, right - left))
+    return torch.from_numpy(shrink_mask(square, (map_size, map_size)))
 
 
 def _box(geometry: ImageGeometry) -> tuple[int, int, int, int]:

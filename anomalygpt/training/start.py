@@ -160,6 +160,11 @@ def _new_assistant(arguments: TrainingArguments, device: torch.device) -> Anomal
 
 def _with_ablation(assistant: AnomalyGPT, arguments: TrainingArguments) -> AnomalyGPT:
     """Add the parts that training needs, and leave out those that an ablation removes."""
+    if assistant.decoder.prompts is not None:
+        raise ConfigError(
+            f"{assistant.name} has learned prompts, which `train` does not train; give a model "
+            "without them"
+        )
     if not assistant.decoder.has_text_side:
         _add_text_side(assistant, arguments)
     language_model = assistant.language_model

@@ -197,3 +197,27 @@ def test_bash_can_read_them(name: str) -> None:
         ["bash", "-n", str(ROOT / "scripts" / name)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_prompts_explain_themselves(script: Script) -> None:
+    ran = script("train_zero_shot.sh")
+    assert (ran.status, ran.err, ran.calls) == (0, "", [])
+    assert "bash scripts/train_zero_shot.sh DATA OUTPUT --clip" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    lacking = script("train_zero_shot.sh", "data")
+    assert (lacking.status, lacking.out, lacking.calls) == (2, "", [])
+
+
+def test_prompts_check_the_data_and_then_train(script: Script, tmp_path: Path) -> None:
+    given = ["my data", "out dir", "--clip", "a  b.pt", "--epochs", "3"]
+    ran = script("train_zero_shot.sh", *given)
+    assert (ran.status, ran.err) == (0, "")
+    assert {folder for folder, *_ in ran.calls} == {str(tmp_path / "my work")}
+    assert [command for _, *command in ran.calls] == [
+        ["anomalygpt", "data", "check", "my data"],
+        ["python", str(ROOT / "scripts" / "train_zero_shot.py"), *given],
+    ]
+    broken = script("train_zero_shot.sh", *given, DATA_STATUS="1")
+    assert broken.status == 1
+    assert "repair the data set" in broken.err
+    assert len(broken.calls) == 1

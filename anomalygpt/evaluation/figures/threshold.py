@@ -94,7 +94,9 @@ def _scores_among_themselves(
             formulation=formulation,
             closer=closer,
         ).clamp(0.0, 1.0)
-        scores.append(float(decoder.score(maps, grid, formulation)))
+        score = decoder.score(maps, grid, formulation)
+        whole = photo.embedding[None]
+        scores.append(float(decoder.with_whole(score, whole, text, formulation=formulation)))
     return torch.tensor(scores, dtype=torch.float64)
 
 
@@ -114,8 +116,10 @@ def _expected_score(
     if not decoder.has_text_side:
         return score
     # In a fused map, the reference shows what the text side says about a good part.
-    stages = references.encoded[0].unturned().stages
-    text_map = decoder.text_map(stages, grid, text, formulation)
-    return fused(
-        score, float(decoder.score(text_map, grid, formulation)), decoder.config.text_weight
-    )
+    seen = references.encoded[0].unturned()
+    text_map = decoder.text_map(seen.stages, grid, text, formulation)
+    said = float(decoder.score(text_map, grid, formulation))
+    fusion = fused(score, said, decoder.config.text_weight)
+    joined = torch.tensor([fusion], dtype=torch.float64)
+    whole = seen.embedding[None].to(text_map.device)
+    return float(decoder.with_whole(joined, whole, text, formulation=formulation))
