@@ -123,11 +123,6 @@ def assistant_folder(source: str | Path) -> Path:
     if str(source) not in PRESETS:
         return resolve(source, kind="folder", what="an assistant")
     folder = PRESETS[str(source)]
-    if str(source) == "talk" and not folder.is_dir():
-        raise SourceError(
-            f"the model 'talk' has no trained weights in this version ({folder} is not there); "
-            "take 'embedded', or train it: docs/checkpoints.md"
-        )
     if not folder.is_dir():
         raise SourceError(
             f"the model {str(source)!r} is missing from this installation ({folder} is not there); "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,8 +163,11 @@ def _wrap(model: nn.Module, config: LoraConfig) -> PeftModel:
     if has_adapter(model):
         raise ConfigError("the language model has a LoRA already; call merge_lora first")
     try:
-        # Kept in the model's own number format: these weights are read, not trained.
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
+        with warnings.catch_warnings():
+            # peft asks transformers by a name that has a new one; nothing that users could mend.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            # Kept in the model's own number format: these weights are read, not trained.
+            return get_peft_model(model, config, autocast_adapter_dtype=False)
     except ValueError as error:
         raise ConfigError(
             f"LoRA cannot be added to {sorted(config.target_modules or ())}: {error}"
