@@ -12,9 +12,9 @@ from anomalygpt.constants import LAYOUT_NAMES
 
 if TYPE_CHECKING:
     from anomalygpt.data.samples import Finding
+    from anomalygpt.data.tools.manifests import Differences
 
 Tools: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_MOST_LISTED = 20
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
 def add_tools(parts: Tools) -> None:
     """All tools, as subcommands of `anomalygpt data`."""
     _add_meta(parts)
+    _add_version(parts)
+    _add_verify(parts)
 
 
 def _tool(
@@ -94,3 +96,159 @@ def _meta(options: argparse.Namespace) -> int:
     for path in write_meta(meta, output, replace=options.replace):
         say(f"{path} written")
     return OK
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def _add_version(parts: Tools) -> None:
+    parser = parts.add_parser(
+        "version",
+        help="keep versions of a collection, with hashes and parents",
+        description="Versions of a collection of photos: folders such as 20240910_V0_raw, each "
+        "with a manifest of its files, their hashes and where they come from.",
+    )
+    inner = parser.add_subparsers(dest="version_command", required=True, metavar="ACTION")
+    new = _tool(
+        inner,
+        "new",
+        "copy a folder as the next version",
+        "Copy a folder as the next version of a collection. The folder is only read, older "
+        "versions stay as they are, and an interrupted copy goes on where it stopped.",
+        _new_version,
+    )
+    new.add_argument("collection", metavar="COLLECTION", help="the folder of the versions")
+    new.add_argument("--source", required=True, metavar="DIR", help="the folder to copy")
+    new.add_argument("--text", required=True, help="a few words for the name, such as raw")
+    new.add_argument("--parent", metavar="NAME", help="what it was made from (default the latest)")
+    new.add_argument("--day", metavar="YYYYMMDD", help="the day in its name (default today)")
+    listed = _tool(
+        inner,
+        "list",
+        "what the versions hold",
+        "One line for each version: photos, good and bad ones by the names of their folders, "
+        "files, parent.",
+        _list_versions,
+    )
+    listed.add_argument("collection", metavar="COLLECTION", help="the folder of the versions")
+    compared = _tool(
+        inner,
+        "diff",
+        "what changed between two versions",
+        "Files that are new, missing, changed or moved between two versions or any two folders. "
+        "Status 1 where they differ.",
+        _compare,
+    )
+    compared.add_argument("before", metavar="BEFORE", help="a version or folder")
+    compared.add_argument("after", metavar="AFTER", help="another one")
+    manifest = _tool(
+        inner,
+        "manifest",
+        "write down what a folder holds, without a copy",
+        "Write a manifest: path, size, SHA-256 and MD5 of every file.",
+        _manifest,
+    )
+    manifest.add_argument("folder", metavar="DIR", help="any folder")
+    manifest.add_argument(
+        "--output", metavar="FILE", help="the file (default manifest.json in the folder)"
+    )
+
+
+def _add_verify(parts: Tools) -> None:
+    parser = _tool(
+        parts,
+        "verify",
+        "whether a folder is still as its manifest says",
+        "Compare a folder with its manifest, or with a list of sha256sum or md5sum. Status 1: "
+        "files changed, are missing, moved or new, and are named.",
+        _verify,
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder")
+    parser.add_argument(
+        "--manifest", metavar="FILE", help="the list (default manifest.json in the folder)"
+    )
+
+
+def _new_version(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.versions import create_version
+    from anomalygpt.progress import with_bar
+
+    version = create_version(
+        options.collection,
+        options.source,
+        options.text,
+        parent=options.parent,
+        day=options.day,
+        progress=lambda files, total: with_bar(files, total, "files"),
+    )
+    counts = version.counts()
+    print(
+        f"{version.folder}: {counts['files']} files, {counts['photos']} photos "
+        f"({counts['good']} good, {counts['bad']} bad, {counts['other']} other)"
+    )
+    return OK
+
+
+def _list_versions(options: argparse.Namespace) -> int:
+    from anomalygpt.data.report import table_text
+    from anomalygpt.data.tools.versions import versions_of
+    from anomalygpt.errors import DataError
+
+    found = versions_of(options.collection)
+    if not found:
+        raise DataError(
+            f"{options.collection} holds no version (YYYYMMDD_V0_text); "
+            "`anomalygpt data version new` makes one"
+        )
+    rows = [["version", "parent", "photos", "good", "bad", "other", "files"]]
+    for version in found:
+        parent = version.manifest.parent if version.manifest else None
+        counts = [str(count) for count in version.counts().values()]
+        rows.append([version.folder.name, parent or "-", *counts])
+    print(table_text(rows, left=2))
+    return OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.versions import compare
+    from anomalygpt.progress import with_bar
+
+    found = compare(
+        options.before, options.after, lambda files, total: with_bar(files, total, "files")
+    )
+    return _print_differences(found, "the same files")
+
+
+def _manifest(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.versions import write_manifest
+
+    output = Path(options.output) if options.output else None
+    say(f"{write_manifest(options.folder, output)} written")
+    return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.manifests import verify
+    from anomalygpt.progress import with_bar
+
+    found = verify(
+        options.folder,
+        options.manifest,
+        lambda files, total: with_bar(files, total, "files"),
+    )
+    return _print_differences(found, f"{options.folder}: as its manifest says")
+
+
+def _print_differences(found: Differences, none: str) -> int:
+    from anomalygpt.files import shown
+
+    if not found:
+        print(none)
+        return OK
+    named = {"changed": found.changed, "missing": found.missing, "new": found.new}
+    for word, paths in named.items():
+        for path in paths:
+            print(f"{word:8}{shown(path)}")
+    for before, after in found.moved:
+        print(f"{'moved':8}{shown(before)} -> {shown(after)}")
+    return SOME_FAILED

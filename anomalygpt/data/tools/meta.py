@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from anomalygpt.data.meta import META, META_PARTS
 from anomalygpt.data.names import KNOWN_WORDS, meaning
 from anomalygpt.data.opening import find_layout, open_data
 from anomalygpt.data.samples import Finding, Reading, Sample, Split
+from anomalygpt.data.tools.writing import write_json
 from anomalygpt.data.trees import masks_without_use
 from anomalygpt.errors import DataError, OutputError
-from anomalygpt.files import shown, write_atomically
+from anomalygpt.files import shown
 
 _GOOD_NAME = "good"
 _FOLDERS: dict[Split, tuple[str, ...]] = {
@@ -133,13 +133,7 @@ def write_meta(meta: Meta, output: Path | None = None, *, replace: bool = False)
         raise OutputError(
             f"{shown(there[0])} is there already; --replace writes over it, --output DIR elsewhere"
         )
-    written = []
-    for name, content in texts.items():
-        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-        written.append(
-            write_atomically(output / name, lambda file, text=text: file.write(text.encode()))
-        )
-    return written
+    return [write_json(output / name, content) for name, content in texts.items()]
 
 
 def _found(root: Path, layout: str) -> str | None:
@@ -156,7 +150,7 @@ def _products(root: Path) -> list[Path]:
     """Folders with train or test: the root, those in it, and those in groups."""
     if _is_product(root):
         return [root]
-    found = []
+    found: list[Path] = []
     for folder in subfolders(root):
         found += [folder] if _is_product(folder) else filter(_is_product, subfolders(folder))
     return found
