@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anomalygpt.data.samples import Finding
     from anomalygpt.data.tools.manifests import Differences
 
+_FORMATS = ("table", "coco", "yolo", "labelme", "labelstudio", "cvat", "lookout")
+
 Tools: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -28,6 +30,7 @@ def add_tools(parts: Tools) -> None:
     _add_meta(parts)
     _add_version(parts)
     _add_verify(parts)
+    _add_labels(parts)
 
 
 def _tool(
@@ -200,7 +203,7 @@ def _list_versions(options: argparse.Namespace) -> int:
             f"{options.collection} holds no version (YYYYMMDD_V0_text); "
             "`anomalygpt data version new` makes one"
         )
-    rows = [["version", "parent", "photos", "good", "bad", "other", "files"]]
+    rows = [["version", "parent", "photos", "good", "bad", "other", "masks", "files"]]
     for version in found:
         parent = version.manifest.parent if version.manifest else None
         counts = [str(count) for count in version.counts().values()]
@@ -252,3 +255,95 @@ def _print_differences(found: Differences, none: str) -> int:
     for before, after in found.moved:
         print(f"{'moved':8}{shown(before)} -> {shown(after)}")
     return SOME_FAILED
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def _add_labels(parts: Tools) -> None:
+    parser = parts.add_parser(
+        "labels",
+        help="labels of other programs: COCO, YOLO, LabelMe, CVAT, Label Studio and others",
+        description="Labels of other programs to a data set, and back.",
+    )
+    inner = parser.add_subparsers(dest="labels_command", required=True, metavar="ACTION")
+    taken = _tool(
+        inner,
+        "import",
+        "make a data set from labels",
+        "Copy labelled photos into a new data set: good, bad/KIND, masks/KIND, and the table "
+        "labels.csv and labels.json. Read are COCO, YOLO, LabelMe, Label Studio, CVAT for images, "
+        "Roboflow's exports, Lookout manifests, and tables with image_id, label and description. "
+        "Status 1: some photos could not be used, and are named.",
+        _import,
+    )
+    taken.add_argument("source", metavar="LABELS", help="a label file, or the folder of an export")
+    taken.add_argument("output", metavar="OUTPUT", help="the new folder")
+    taken.add_argument(
+        "--images", metavar="DIR", help="where the photos lie (default beside the labels)"
+    )
+    taken.add_argument(
+        "--unlabelled",
+        choices=["leave-out", "normal"],
+        default="leave-out",
+        help="what photos are of which the labels say nothing (default leave-out, for nobody may "
+        "have looked at them)",
+    )
+    given = _tool(
+        inner,
+        "export",
+        "write labels for another program",
+        "Write the labels of a data set of any layout. Status 1: some photos or masks could not "
+        "be used, and are named.",
+        _export,
+    )
+    given.add_argument("root", metavar="ROOT", help="the data set")
+    given.add_argument("output", metavar="OUTPUT", help="the new folder")
+    given.add_argument("--format", required=True, choices=_FORMATS, help="which program's")
+    _add_layout(given)
+    given.add_argument(
+        "--prefix",
+        default="",
+        metavar="ADDRESS",
+        help="before the names in a Lookout manifest, such as s3://bucket/folder/",
+    )
+
+
+def _import(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.importing import import_labels
+    from anomalygpt.progress import with_bar
+
+    made = import_labels(
+        options.source,
+        options.output,
+        images=options.images,
+        unlabelled="normal" if options.unlabelled == "normal" else None,
+        progress=with_bar,
+    )
+    print(
+        f"{made.output}: {made.good} good, {made.bad} bad, {made.masks} with a mask, from "
+        f"{made.format}"
+    )
+    return _told(made.output, made.findings)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from anomalygpt.data.tools.exporting import export_labels
+    from anomalygpt.progress import with_bar
+
+    made = export_labels(
+        options.root,
+        options.output,
+        options.format,
+        layout=options.dataset,
+        prefix=options.prefix,
+        progress=with_bar,
+    )
+    print(f"{made.output}: {made.photos} photos: {made.mix}")
+    return _told(Path(options.root), made.findings)
+
+
+def _told(root: Path, findings: Sequence[Finding]) -> int:
+    """Print findings; the status that they stand for."""
+    _print_findings(root, findings)
+    return SOME_FAILED if any(each.severity == "error" for each in findings) else OK

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from anomalygpt.data.files import entries, is_file, is_folder, name_key
-from anomalygpt.data.names import meaning
+from anomalygpt.data.names import meaning, means_masks
 from anomalygpt.data.tools.manifests import (
     MANIFEST,
     Differences,
@@ -52,9 +52,10 @@ class Version:
     manifest: Manifest | None
 
     def counts(self) -> dict[str, int]:
-        """Photos and files that it holds: `photos`, `good`, `bad`, `other` photos, `files`.
+        """How many `photos`, `good`, `bad`, `other`, `masks` and `files` it holds.
 
-        A photo is good or bad by the nearest of its folders whose name says so.
+        A photo is good or bad by the nearest of its folders whose name says so; pictures below a
+        folder for masks are no photos.
         """
         if self.manifest is not None:
             names = [entry.path for entry in self.manifest.files]
@@ -64,10 +65,15 @@ class Version:
         for name in names:
             if not is_photo(self.folder / name):
                 continue
-            said = [meaning(part) for part in reversed(Path(name).parts[:-1])]
+            folders = Path(name).parts[:-1]
+            if any(map(means_masks, folders)):
+                found["masks"] += 1
+                continue
+            said = [meaning(part) for part in reversed(folders)]
             found[next((word for word in said if word), "other")] += 1
         photos = found["good"] + found["bad"] + found["other"]
-        return {"photos": photos, **{key: found[key] for key in ("good", "bad", "other", "files")}}
+        kinds = ("good", "bad", "other", "masks", "files")
+        return {"photos": photos, **{key: found[key] for key in kinds}}
 
 
 def versions_of(collection: str | Path) -> list[Version]:

@@ -39,7 +39,7 @@ def test_a_version_is_a_copy_with_a_manifest(source: Path, tmp_path: Path) -> No
     made = create_version(tmp_path / "all", source, "raw photos", day="20240910")
     assert state(source) == before
     assert made.folder.name == "20240910_V0_raw_photos"
-    assert made.counts() == {"photos": 4, "good": 3, "bad": 1, "other": 0, "files": 5}
+    assert made.counts() == {"photos": 4, "good": 3, "bad": 1, "other": 0, "masks": 0, "files": 5}
     manifest = read_manifest(made.folder / "manifest.json")
     assert manifest == made.manifest
     for entry in manifest.files:
@@ -188,13 +188,19 @@ def test_manifests_that_are_none(source: Path, text: str, message: str) -> None:
         verify(source)
 
 
+def test_masks_are_no_photos(make, tmp_path: Path) -> None:
+    make.mvtec(tmp_path / "set")
+    counts = create_version(tmp_path / "all", tmp_path / "set", "raw").counts()
+    assert counts == {"photos": 7, "good": 5, "bad": 0, "other": 2, "masks": 2, "files": 9}
+
+
 def test_the_commands(anomalygpt, source: Path, tmp_path: Path) -> None:
     new = ("data", "version", "new", tmp_path / "all", "--source", source, "--text")
     ran = anomalygpt(*new, "raw", "--day", "20240910")
     assert ran.out.endswith("20240910_V0_raw: 5 files, 4 photos (3 good, 1 bad, 0 other)\n")
     made = create_version(tmp_path / "all", source, "more", day="20240911")
     rows = anomalygpt("data", "version", "list", tmp_path / "all").out.splitlines()
-    assert rows[2].split() == ["20240911_V1_more", "20240910_V0_raw", *"43105"]
+    assert rows[2].split() == ["20240911_V1_more", "20240910_V0_raw", *"431005"]
     ran = anomalygpt("data", "version", "diff", source, made.folder)
     assert (ran.status, ran.out) == (0, "the same files\n")
     assert json.loads((made.folder / "manifest.json").read_text())["schema_version"] == 1
