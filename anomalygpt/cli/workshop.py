@@ -3,66 +3,40 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from anomalygpt.cli import looks
 from anomalygpt.cli.status import OK, SOME_FAILED, say
-from anomalygpt.constants import LAYOUT_NAMES
+from anomalygpt.cli.tooling import Parts, add_layout, print_findings, told, tool
 
 if TYPE_CHECKING:
-    from anomalygpt.data.samples import Finding
     from anomalygpt.data.tools.manifests import Differences
 
 _FORMATS = ("table", "coco", "yolo", "labelme", "labelstudio", "cvat", "lookout")
 
-Tools: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 
 def run(options: argparse.Namespace) -> int:
     """Run the tool that `add_tools` put into the options."""
-    tool: Callable[[argparse.Namespace], int] = options.tool
-    return tool(options)
+    chosen: Callable[[argparse.Namespace], int] = options.tool
+    return chosen(options)
 
 
-def add_tools(parts: Tools) -> None:
+def add_tools(parts: Parts) -> None:
     """All tools, as subcommands of `anomalygpt data`."""
     _add_meta(parts)
     _add_version(parts)
     _add_verify(parts)
     _add_labels(parts)
-
-
-def _tool(
-    parts: Tools, name: str, what: str, text: str, tool: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    parser = parts.add_parser(name, help=what, description=text)
-    parser.set_defaults(tool=tool)
-    return parser
-
-
-def _add_layout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dataset",
-        choices=["auto", *LAYOUT_NAMES],
-        default="auto",
-        help="its layout (default auto: found by its folders)",
-    )
-
-
-def _print_findings(root: Path, findings: Sequence[Finding]) -> None:
-    from anomalygpt.data.report import grouped_texts
-
-    ordered = sorted(findings, key=lambda finding: finding.severity == "warning")
-    for text in grouped_texts(root, ordered):
-        print(f"\n{text}")
+    looks.add_tools(parts)
 
 
 # --- meta ----------------------------------------------------------------------------------------
 
 
-def _add_meta(parts: Tools) -> None:
-    parser = _tool(
+def _add_meta(parts: Parts) -> None:
+    parser = tool(
         parts,
         "meta",
         "write meta.json, the table that AnomalyCLIP and its relatives read",
@@ -72,7 +46,7 @@ def _add_meta(parts: Tools) -> None:
         _meta,
     )
     parser.add_argument("root", metavar="ROOT", help="the folder of the data set")
-    _add_layout(parser)
+    add_layout(parser)
     parser.add_argument(
         "--output", metavar="DIR", help="where the files go (default ROOT, where readers look)"
     )
@@ -91,7 +65,7 @@ def _meta(options: argparse.Namespace) -> int:
             masks = sum(bool(entry["mask_path"]) for entry in bad)
             rows.append([product, phase, *map(str, (len(entries) - len(bad), len(bad), masks))])
     print(table_text(rows, left=2))
-    _print_findings(meta.root, meta.findings)
+    print_findings(meta.root, meta.findings)
     if not meta.is_ready:
         say("nothing was written, because of the errors above")
         return SOME_FAILED
@@ -104,7 +78,7 @@ def _meta(options: argparse.Namespace) -> int:
 # --- versions ------------------------------------------------------------------------------------
 
 
-def _add_version(parts: Tools) -> None:
+def _add_version(parts: Parts) -> None:
     parser = parts.add_parser(
         "version",
         help="keep versions of a collection, with hashes and parents",
@@ -112,7 +86,7 @@ def _add_version(parts: Tools) -> None:
         "with a manifest of its files, their hashes and where they come from.",
     )
     inner = parser.add_subparsers(dest="version_command", required=True, metavar="ACTION")
-    new = _tool(
+    new = tool(
         inner,
         "new",
         "copy a folder as the next version",
@@ -125,7 +99,7 @@ def _add_version(parts: Tools) -> None:
     new.add_argument("--text", required=True, help="a few words for the name, such as raw")
     new.add_argument("--parent", metavar="NAME", help="what it was made from (default the latest)")
     new.add_argument("--day", metavar="YYYYMMDD", help="the day in its name (default today)")
-    listed = _tool(
+    listed = tool(
         inner,
         "list",
         "what the versions hold",
@@ -134,7 +108,7 @@ def _add_version(parts: Tools) -> None:
         _list_versions,
     )
     listed.add_argument("collection", metavar="COLLECTION", help="the folder of the versions")
-    compared = _tool(
+    compared = tool(
         inner,
         "diff",
         "what changed between two versions",
@@ -144,7 +118,7 @@ def _add_version(parts: Tools) -> None:
     )
     compared.add_argument("before", metavar="BEFORE", help="a version or folder")
     compared.add_argument("after", metavar="AFTER", help="another one")
-    manifest = _tool(
+    manifest = tool(
         inner,
         "manifest",
         "write down what a folder holds, without a copy",
@@ -157,8 +131,8 @@ def _add_version(parts: Tools) -> None:
     )
 
 
-def _add_verify(parts: Tools) -> None:
-    parser = _tool(
+def _add_verify(parts: Parts) -> None:
+    parser = tool(
         parts,
         "verify",
         "whether a folder is still as its manifest says",
@@ -260,14 +234,14 @@ def _print_differences(found: Differences, none: str) -> int:
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _add_labels(parts: Tools) -> None:
+def _add_labels(parts: Parts) -> None:
     parser = parts.add_parser(
         "labels",
         help="labels of other programs: COCO, YOLO, LabelMe, CVAT, Label Studio and others",
         description="Labels of other programs to a data set, and back.",
     )
     inner = parser.add_subparsers(dest="labels_command", required=True, metavar="ACTION")
-    taken = _tool(
+    taken = tool(
         inner,
         "import",
         "make a data set from labels",
@@ -289,7 +263,7 @@ def _add_labels(parts: Tools) -> None:
         help="what photos are of which the labels say nothing (default leave-out, for nobody may "
         "have looked at them)",
     )
-    given = _tool(
+    given = tool(
         inner,
         "export",
         "write labels for another program",
@@ -300,7 +274,7 @@ def _add_labels(parts: Tools) -> None:
     given.add_argument("root", metavar="ROOT", help="the data set")
     given.add_argument("output", metavar="OUTPUT", help="the new folder")
     given.add_argument("--format", required=True, choices=_FORMATS, help="which program's")
-    _add_layout(given)
+    add_layout(given)
     given.add_argument(
         "--prefix",
         default="",
@@ -324,7 +298,7 @@ def _import(options: argparse.Namespace) -> int:
         f"{made.output}: {made.good} good, {made.bad} bad, {made.masks} with a mask, from "
         f"{made.format}"
     )
-    return _told(made.output, made.findings)
+    return told(made.output, made.findings)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -340,10 +314,4 @@ def _export(options: argparse.Namespace) -> int:
         progress=with_bar,
     )
     print(f"{made.output}: {made.photos} photos: {made.mix}")
-    return _told(Path(options.root), made.findings)
-
-
-def _told(root: Path, findings: Sequence[Finding]) -> int:
-    """Print findings; the status that they stand for."""
-    _print_findings(root, findings)
-    return SOME_FAILED if any(each.severity == "error" for each in findings) else OK
+    return told(Path(options.root), made.findings)

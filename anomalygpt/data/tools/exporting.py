@@ -122,7 +122,7 @@ def _write_coco(output: Path, marked: Sequence[tuple[Sample, Marked]], prefix: s
     kinds = {each[2] for _, each in marked if each[1] is not None}
     for split in sorted({sample.split for sample, _ in marked}):
         mine = [each for sample, each in marked if sample.split == split]
-        coco.write(output / f"{split}.json", mine, sorted(kinds))
+        coco.write(output / "annotations" / f"instances_{split}.json", mine, sorted(kinds))
 
 
 def _write_yolo(output: Path, marked: Sequence[tuple[Sample, Marked]], prefix: str) -> None:

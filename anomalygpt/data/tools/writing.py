@@ -9,7 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anomalygpt.files import write_atomically
+from anomalygpt.errors import OutputError
+from anomalygpt.files import shown, write_atomically
+
+
+def refuse_existing(places: Sequence[Path]) -> None:
+    """Refuse to write over files.
+
+    Raises:
+        OutputError: one of them is there.
+    """
+    for place in places:
+        if place.exists():
+            raise OutputError(f"{shown(place)} is there already; choose another --output folder")
 
 
 def write_text(path: Path, text: str) -> Path:

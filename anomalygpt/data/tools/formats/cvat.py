@@ -95,6 +95,7 @@ def write(path: Path, photos: Sequence[tuple[LabelledPhoto, np.ndarray | None, s
     """
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
+    _add_meta(root, photos)
     for number, (photo, mask, kind) in enumerate(photos):
         height, width = photo.size or (0, 0)
         image = ElementTree.SubElement(
@@ -110,3 +111,17 @@ def write(path: Path, photos: Sequence[tuple[LabelledPhoto, np.ndarray | None, s
     ElementTree.indent(root)
     head = '<?xml version="1.0" encoding="utf-8"?>\n'
     return write_text(path, head + ElementTree.tostring(root, "unicode") + "\n")
+
+
+def _add_meta(
+    root: ElementTree.Element, photos: Sequence[tuple[LabelledPhoto, np.ndarray | None, str]]
+) -> None:
+    """What the labels are called, which CVAT's own readers want to know first."""
+    task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
+    ElementTree.SubElement(task, "size").text = str(len(photos))
+    labels = ElementTree.SubElement(task, "labels")
+    kinds = {kind for _, mask, kind in photos if mask is not None}
+    for name in sorted(kinds | {photo.label or "" for photo, _, _ in photos}):
+        label = ElementTree.SubElement(labels, "label")
+        ElementTree.SubElement(label, "name").text = name
+        ElementTree.SubElement(label, "attributes")
