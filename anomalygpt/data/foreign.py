@@ -96,7 +96,7 @@ def _yolo(place: Path) -> Foreign | None:
     for path in _files(place, ".txt"):
         lines = _head(path).splitlines()[:5]
         if lines and all(_YOLO_LINE.match(line) for line in lines):
-            advice = f"put a data.yaml with names of the classes beside images and labels; then {_IMPORT}"
+            advice = f"put a data.yaml with the classes' names beside images and labels; {_IMPORT}"
             return Foreign("YOLO labels", path, advice)
     return None
 

@@ -19,10 +19,10 @@ from PIL import Image
 from anomalygpt.data.files import name_key
 from anomalygpt.data.masks import load_mask
 from anomalygpt.data.opening import open_data
+from anomalygpt.data.parents import PARENTS
 from anomalygpt.data.samples import Finding, Sample, Split
 from anomalygpt.data.tools.manifests import Progress
 from anomalygpt.data.tools.meta import collect_meta, write_meta
-from anomalygpt.data.tools.versions import PARENTS
 from anomalygpt.data.tools.writing import write_json
 from anomalygpt.errors import ConfigError, DataError, ImageError
 from anomalygpt.files import hash_file, shown, staged_folder
@@ -311,6 +311,7 @@ class _Folder:
             self.parents.append(
                 {
                     "path": place.relative_to(self._folder).as_posix(),
+                    "sha256": hash_file(place),
                     "parent": parent.as_posix(),
                     "parent_sha256": digest,
                     "split": sample.split,
@@ -335,13 +336,14 @@ class _Folder:
         Image.fromarray(mask.astype(np.uint8) * 255).save(place)
 
     def _free(self, sample: Sample, stem: str) -> str:
-        """A name that no other photo of the kind has, whatever its split and suffix."""
+        """A name that no other photo beside it has, and of defects no other of the kind."""
         if stem.endswith("_mask"):  # its mask would be taken for that of another photo
             stem += "_photo"
+        # Masks of a kind lie together, whatever the split of their photos.
+        place = self._category(sample) / _kind(sample)
+        place = place if sample.is_anomalous else place / sample.split
         name, number = stem, 1
-        while (key := f"{self._category(sample)}/{_kind(sample)}/{name_key(name)}".casefold()) in (
-            self._taken
-        ):
+        while (key := f"{place}/{name_key(name)}".casefold()) in self._taken:
             number += 1
             name = f"{stem}_{number}"
         self._taken.add(key)

@@ -5,7 +5,6 @@ A version is made as a copy, never changed, and knows its parent and where each 
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from anomalygpt.data.files import entries, is_file, is_folder, name_key
 from anomalygpt.data.names import meaning, means_masks
+from anomalygpt.data.parents import read_parents
 from anomalygpt.data.tools.manifests import (
     MANIFEST,
     Differences,
@@ -30,9 +30,6 @@ from anomalygpt.data.tools.manifests import (
 from anomalygpt.errors import ConfigError, DataError, OutputError
 from anomalygpt.files import output_error, require_space, shown, write_atomically
 from anomalygpt.images.listing import is_photo
-
-# What `anomalygpt data augment` writes beside its copies.
-PARENTS = "parents.json"
 
 _NAME = re.compile(r"(\d{8})_V(\d+)(?:_(.+))?")
 
@@ -238,7 +235,7 @@ def _copied(
 def _with_parents(source: Path, listed: list[FileEntry], before: Version | None) -> list[FileEntry]:
     """Where each file comes from: a file of the parent version with the same content or path, or
     the photo that `augment` made it of."""
-    made_of = _augmented(source)
+    made_of = {each["path"]: each["parent"] for each in read_parents(source)}
     old: list[FileEntry] = []
     if before is not None:
         old = list(before.manifest.files) if before.manifest else entries_of(before.folder)
@@ -257,21 +254,6 @@ def _with_parents(source: Path, listed: list[FileEntry], before: Version | None)
             parent = by_content.get(entry.sha256) or (twin.path if twin else None)
         found.append(replace(entry, parent=parent))
     return found
-
-
-def _augmented(source: Path) -> dict[str, str]:
-    """Path of each copy that `augment` made in a folder, and of the photo that it is made of."""
-    place = source / PARENTS
-    if not is_file(place):
-        return {}
-    try:
-        told = json.loads(place.read_text(encoding="utf-8"))
-        return {str(each["path"]): str(each["parent"]) for each in told["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{shown(place)} cannot be read ({error}); restore it, or remove it to make a version "
-            "without it"
-        ) from None
 
 
 def _now() -> str:

@@ -144,6 +144,25 @@ def test_a_test_photo_among_the_training_ones_has_no_copies(mvtec: Path, tmp_pat
     assert not list((tmp_path / "out" / "bottle" / "train").rglob("leaked*"))
 
 
+def test_the_check_finds_copies_that_came_into_training(mvtec: Path, tmp_path: Path) -> None:
+    out = augment(mvtec, tmp_path / "out", Changes(turns=(45,)), splits=("train", "test")).output
+    assert check(out).is_ready
+    copy = out / "bottle" / "test" / "good" / "000__turn45.png"
+    shutil.copy(copy, out / "bottle" / "train" / "good" / "renamed.png")
+    copy.unlink()
+    errors = [finding for finding in check(out).findings if finding.severity == "error"]
+    assert [(each.problem, each.path.name, each.detail) for each in errors] == [
+        (
+            "training photos that are copies of photos to test with",
+            "renamed.png",
+            "copy of test/good/000.png",
+        )
+    ]
+    (out / "parents.json").write_text('{"files": [{"path": 1}]}')
+    with pytest.raises(DataError, match=r"parents\.json cannot be read"):
+        check(out)
+
+
 def test_names_that_meet(make, tmp_path: Path) -> None:
     root = tmp_path / "set"
     for name in ("1.png", "1.bmp", "1__turn90.png", "2_mask.png", "2.png"):
