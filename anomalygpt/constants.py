@@ -15,7 +15,7 @@ ANOMALY_QUESTION = "Is there any anomaly in the image?"
 # Layouts of data sets, as `--dataset` names them; `anomalygpt.data.opening` reads them.
 LAYOUT_NAMES = (
     *("mvtec", "visa", "loco", "crackforest", "folder", "good", "pairs", "instructions"),
-    *("mmad", "robustmad"),
+    *("mmad", "robustmad", "meta"),
 )
 # Those of multiple-choice questions.
 QUESTION_LAYOUTS = ("mmad", "robustmad")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 
+from anomalygpt.cli import workshop
 from anomalygpt.cli.status import OK, SOME_FAILED
 from anomalygpt.constants import LAYOUT_NAMES
 
-SUMMARY = "look at a data set before training or measuring"
+SUMMARY = "look at a data set, and make, change and compare data sets"
 
 
 def run(options: argparse.Namespace) -> int:
-    """`anomalygpt data check`: status 1 when the data has errors."""
+    """One of the tools, or `anomalygpt data check`: status 1 when the data has errors."""
+    if options.data_command != "check":
+        return workshop.run(options)
     from anomalygpt.data.checking import check
     from anomalygpt.progress import with_bar
 
@@ -38,3 +41,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its layout (default auto: found by its folders)",
     )
     checked.add_argument("--json", action="store_true", help="print one JSON object")
+    workshop.add_tools(parts)

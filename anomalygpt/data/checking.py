@@ -23,6 +23,7 @@ from anomalygpt.data.masks import (
     read_regions,
 )
 from anomalygpt.data.opening import LAYOUTS, find_layout
+from anomalygpt.data.parents import leaked_copies
 from anomalygpt.data.report import CheckReport, count_samples
 from anomalygpt.data.samples import Finding, Sample
 from anomalygpt.data.trees import category_folders
@@ -79,6 +80,7 @@ def check(root: str | Path, layout: str = "auto", progress: Progress | None = No
         *more_pages(samples),
         *(finding for each in looked for finding in each.findings),
         *_repeated(layout, looked),
+        *leaked_copies(root, {each.sample: each.digest for each in looked if each.digest}),
         *_unlike_references(looked),
     ]
     return _report(root, layout, samples, findings)

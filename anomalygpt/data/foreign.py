@@ -1,4 +1,4 @@
-"""Formats of labelling tools, which are not read: what they are called, and what to do with them.
+"""Formats of labelling tools, which are not read as they are: their names, and what to do.
 
 Only names and beginnings of files are looked at, in the folder and two levels below it.
 """
@@ -22,6 +22,7 @@ _SORT = (
     "sort the photos by hand: those of good parts into good, those with a defect into bad, and for "
     "figures per pixel a black and white PNG of each defect, by the name of its photo, into masks"
 )
+_IMPORT = "`anomalygpt data labels import` makes a data set of it"
 _OUTLINES = f"{_SORT}. Only labelled photos without any label may be good"
 _PIXELS = (
     "put photos whose mask is black into good, the others into bad, and their masks into masks "
@@ -83,7 +84,7 @@ def _roboflow(place: Path) -> Foreign | None:
             return Foreign(
                 "an export of Roboflow, whose train and valid hold good and bad parts alike",
                 place / name,
-                f"train and valid say nothing about good or bad: {_OUTLINES}",
+                f"{_IMPORT}: train and valid say nothing about good or bad",
             )
     return None
 
@@ -91,11 +92,12 @@ def _roboflow(place: Path) -> Foreign | None:
 def _yolo(place: Path) -> Foreign | None:
     for path in [*_files(place, ".yaml"), *_files(place, ".yml")]:
         if re.search(r"^names\s*:", _head(path), re.MULTILINE):
-            return Foreign("YOLO labels", path, _OUTLINES)
+            return Foreign("YOLO labels", path, _IMPORT)
     for path in _files(place, ".txt"):
         lines = _head(path).splitlines()[:5]
         if lines and all(_YOLO_LINE.match(line) for line in lines):
-            return Foreign("YOLO labels", path, _OUTLINES)
+            advice = f"put a data.yaml with the classes' names beside images and labels; {_IMPORT}"
+            return Foreign("YOLO labels", path, advice)
     return None
 
 
@@ -105,13 +107,11 @@ def _json(place: Path) -> Foreign | None:
         head = _head(path)
         keys = _keys(path, head)
         if {"shapes", "imagePath"} <= keys:
-            advice = f"export masks with its own labelme_export_json, or {_OUTLINES}"
-            return Foreign("LabelMe outlines", path, advice)
+            return Foreign("LabelMe outlines", path, _IMPORT)
         if {"images", "annotations"} <= keys or {"images", "categories"} <= keys:
-            return Foreign("COCO annotations", path, _OUTLINES)
+            return Foreign("COCO annotations", path, _IMPORT)
         if head.lstrip().startswith("[") and {"annotations", "data"} <= keys:
-            advice = f"export brush labels as PNG there and name them as the photos, or {_OUTLINES}"
-            return Foreign("an export of Label Studio", path, advice)
+            return Foreign("an export of Label Studio", path, _IMPORT)
     return None
 
 
@@ -130,8 +130,7 @@ def _xml(place: Path) -> Foreign | None:
     for path in _files(place, ".xml"):
         head = _head(path)
         if "<annotations" in head:
-            advice = f'export it as "Segmentation mask" there: {_PIXELS}'
-            return Foreign("an export of CVAT", path, advice)
+            return Foreign("an export of CVAT", path, _IMPORT)
         if "<annotation" in head and "<filename" in head:
             return Foreign("Pascal VOC boxes", path, _OUTLINES)
     return None

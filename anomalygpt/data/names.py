@@ -25,8 +25,8 @@ goed goede dobry dobre dobra iyi sağlam bra хороший хорошие го�
 _BAD = """
 bad bads defect defects defective defectives defected ng no_good nok ko no_ok not_ok not_okay
 not_good not_normal non_normal anomaly anomalies anomalous abnormal abnormals damaged damage broken
-faulty fault faults flawed fail failed fails failure reject rejected rejects scrap unacceptable
-nonconforming non_conforming non_conform not_accepted nio
+error errors faulty fault faults flawed fail failed fails failure reject rejected rejects scrap
+unacceptable nonconforming non_conforming non_conform not_accepted nio
 schlecht schlechte schlechter schlechtteil schlechtteile ausschuss fehler fehlerhaft defekt defekte
 nicht_io nicht_ok nicht_in_ordnung mangelhaft anomalie anomalien beschädigt
 mauvais mauvaise mauvaises défaut défauts défectueux défectueuse non_conforme non_conformes

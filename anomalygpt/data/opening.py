@@ -20,6 +20,7 @@ from anomalygpt.data.folders import (
 )
 from anomalygpt.data.foreign import recognise
 from anomalygpt.data.instructions import JSON_NAME, find_json
+from anomalygpt.data.meta import META, is_meta, read_meta
 from anomalygpt.data.mmad import JSON as MMAD_JSON
 from anomalygpt.data.mmad import is_mmad, open_mmad, read_mmad
 from anomalygpt.data.names import KNOWN_WORDS, meaning
@@ -88,6 +89,7 @@ LAYOUTS = {
     ),
     "mmad": Layout("MMAD", MMAD_JSON, is_mmad, read_mmad),
     "robustmad": Layout("RobustMAD", ROBUSTMAD_JSON, is_robustmad, read_robustmad),
+    "meta": Layout("a table of AnomalyCLIP's kind", META, is_meta, read_meta),
 }
 
 # Those that are multiple-choice questions.
@@ -101,8 +103,8 @@ def open_data(
 
     Args:
         root: its folder; for MVTec AD and LOCO the folder of categories or one category.
-        layout: "auto", "mvtec", "visa", "loco", "crackforest", "folder", "pairs", or
-            "good" to say that all photos directly in the folder show good parts.
+        layout: "auto", "mvtec", "visa", "loco", "crackforest", "folder", "pairs",
+            "meta", or "good" to say that all photos directly in the folder show good parts.
         categories: only these products; None takes all.
 
     Raises:
@@ -220,7 +222,9 @@ def find_layout(root: Path, layout: str = "auto") -> str:
 
 
 def _fitting(root: Path) -> list[str]:
-    return [name for name, layout in LAYOUTS.items() if layout.fits(root)]
+    fitting = [name for name, layout in LAYOUTS.items() if layout.fits(root)]
+    # Folders of another layout often have this table, too, and say the same by themselves.
+    return [name for name in fitting if name != "meta"] or fitting
 
 
 def _just_photos(root: Path) -> bool:
@@ -230,6 +234,8 @@ def _just_photos(root: Path) -> bool:
 def _accepts(root: Path, layout: str, fitting: Collection[str]) -> bool:
     if layout in ("mvtec", "loco"):  # both are read alike
         return bool({"mvtec", "loco"} & set(fitting))
+    if layout == "meta":
+        return is_meta(root)
     if layout == "good" and meaning(folder_name(root)) != "bad":
         return bool(photos(root))
     return layout in fitting

@@ -91,7 +91,7 @@ class CheckReport:
     def to_text(self) -> str:
         """A table of what is there, the findings in groups, and the verdict in the last line."""
         parts = [f"{shown(self.root)}: {LAYOUTS[self.layout].title}", self._contents()]
-        parts += [self._group(group) for group in _grouped(self.findings)]
+        parts += grouped_texts(self.root, self.findings)
         return "\n\n".join([*parts, self.verdict()])
 
     def verdict(self) -> str:
@@ -109,20 +109,30 @@ class CheckReport:
             return f"{self.dialogues} dialogues"
         return _table(self.counts)
 
-    def _group(self, group: Sequence[Finding]) -> str:
-        first = group[0]
-        number = f" ({len(group)})" if len(group) > 1 else ""
-        lines = [f"{first.severity}: {first.problem}{number}"]
-        for finding in group[:_MOST_PATHS]:
-            detail = f": {finding.detail}" if finding.detail else ""
-            lines.append(f"    {shown(self._relative(finding.path))}{detail}")
-        if len(group) > _MOST_PATHS:
-            lines.append(f"    … and {len(group) - _MOST_PATHS} more")
-        return "\n".join([*lines, f"  what to do: {first.advice}"])
-
     def _relative(self, path: Path) -> str:
-        folder = self.root if path != self.root else self.root.parent
-        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+        return _relative(self.root, path)
+
+
+def grouped_texts(root: Path, findings: Sequence[Finding]) -> list[str]:
+    """Findings for a person: a text of some lines for each problem, with paths from `root` on."""
+    return [_group_text(root, group) for group in _grouped(findings)]
+
+
+def _group_text(root: Path, group: Sequence[Finding]) -> str:
+    first = group[0]
+    number = f" ({len(group)})" if len(group) > 1 else ""
+    lines = [f"{first.severity}: {first.problem}{number}"]
+    for finding in group[:_MOST_PATHS]:
+        detail = f": {finding.detail}" if finding.detail else ""
+        lines.append(f"    {shown(_relative(root, finding.path))}{detail}")
+    if len(group) > _MOST_PATHS:
+        lines.append(f"    … and {len(group) - _MOST_PATHS} more")
+    return "\n".join([*lines, f"  what to do: {first.advice}"])
+
+
+def _relative(root: Path, path: Path) -> str:
+    folder = root if path != root else root.parent
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
 def count_samples(samples: Sequence[Sample]) -> tuple[CategoryCount, ...]:
@@ -167,11 +177,21 @@ def _table(counts: Sequence[CategoryCount]) -> str:
     if len(counts) > 1:
         totals = [str(sum(getattr(count, name) for count in counts)) for name in columns]
         rows.append(["all", *totals])
+    return table_text(rows)
+
+
+def table_text(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lines with aligned cells; the first row names the columns.
+
+    Args:
+        rows: cells, as many in each row.
+        left: so many columns, from the first on, begin at their left side.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     )
