@@ -35,8 +35,9 @@ SCORE_SHARE = 0.01
 # many times that is as far as good parts go.
 GOOD_QUANTILE, GOOD_FACTOR = 0.4, 1.1
 
-# Copies have no distance; below this, differences are rounding.
-LEAST_SCALE = 1e-3
+# Photos that are like copies of each other do not show how parts vary: smaller distances are
+# rounding, and no score, in units of the scale, counts as lower.
+LEAST_SCALE, LEAST_SCORE = 1e-3, 0.5
 
 
 class Peers:
@@ -78,7 +79,7 @@ class Peers:
         count = max(1, round(SCORE_SHARE * ratio.shape[1]))
         scores = ratio.topk(count, dim=1).values.mean(dim=1)
         farthest = GOOD_FACTOR * torch.quantile(scores, GOOD_QUANTILE)
-        self._scales = self._scales * farthest.clamp_min(LEAST_SCALE) / usual
+        self._scales = self._scales * farthest.clamp_min(LEAST_SCORE) / usual
 
     def __len__(self) -> int:
         return len(self.marks)
