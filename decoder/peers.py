@@ -48,15 +48,12 @@ class Peers:
         marks: of each photo's pixels: no photo is compared with one of the same mark.
     """
 
-    def __init__(
-        self, stages: Sequence[Tensor], grid: Grid, marks: Sequence[str], usual: float = 1.0
-    ) -> None:
+    def __init__(self, stages: Sequence[Tensor], grid: Grid, marks: Sequence[str]) -> None:
         """
         Args:
             stages: patch tokens per stage, each (R, H*W, C), any scale, of R photos.
             grid: H and W.
             marks: R different ones.
-            usual: score that good parts are to have at most: the unit of `ratio` follows from it.
 
         Raises:
             DecoderError: fewer than three photos, a mark twice, or shapes that do not fit.
@@ -79,7 +76,7 @@ class Peers:
         count = max(1, round(SCORE_SHARE * ratio.shape[1]))
         scores = ratio.topk(count, dim=1).values.mean(dim=1)
         farthest = GOOD_FACTOR * torch.quantile(scores, GOOD_QUANTILE)
-        self._scales = self._scales * farthest.clamp_min(LEAST_SCORE) / usual
+        self._scales = self._scales * farthest.clamp_min(LEAST_SCORE)
 
     def __len__(self) -> int:
         return len(self.marks)

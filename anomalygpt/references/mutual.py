@@ -17,7 +17,6 @@ from anomalygpt.encoders.photos import EncodedPhotos
 from anomalygpt.errors import ConfigError, ImageError
 from anomalygpt.evidence import decoder_errors
 from anomalygpt.images.reading import common_bit_depth, photo_name, try_load
-from anomalygpt.references.runs import TURNING_POINT
 from decoder.peers import Peers
 
 if TYPE_CHECKING:  # nothing here needs it at run time
@@ -97,7 +96,7 @@ def bank_among(assistant: AnomalyGPT, photos: Sequence[EncodedPhotos]) -> Memory
     features = ImageFeatures.cat([found[mark] for mark in sorted(found)])
     bank = assistant.library.new_bank(detail="whole")
     with decoder_errors():
-        bank.peers = Peers(features.stages, features.grid, sorted(found), TURNING_POINT)
+        bank.peers = Peers(features.stages, features.grid, sorted(found))
     return bank
 
 
