@@ -16,6 +16,7 @@ from anomalygpt.encoders.photos import EncodedPhotos
 from anomalygpt.errors import ConfigError, MissingPartError
 from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.cautions import (
+    AMONG_PEERS,
     AMONG_REFERENCES,
     DESCRIPTION_UNREAD,
     NO_REFERENCE,
@@ -166,15 +167,15 @@ def drawn_maps(
     text_features: Tensor | None,
     formulation: Formulation,
 ) -> Tensor:
-    """Maps of photos from whatever there is: words, references, closer looks, and what is known of
-    good parts besides (`MemoryBank.factor`).
+    """Maps of photos from whatever there is: words, references or other photos of the run, closer
+    looks, and what is known of good parts besides (`MemoryBank.factor`).
 
     Returns:
         (B, S, S), see `ImageDecoder.anomaly_map`.
 
     Raises:
         MissingPartError: no reference, and no trained text side to do without.
-        ConfigError: an unknown formulation, or features that do not fit.
+        ConfigError: an unknown formulation, one that knows no runs, or features that do not fit.
     """
     closer = partial(
         looked_at_closely,
@@ -192,6 +193,7 @@ def drawn_maps(
             memory_bank=bank,
             formulation=formulation,
             closer=closer,
+            marks=photos.marks,
         )
         if formulation == "normalised" and bank.factor != 1.0:
             drawn = as_map(bank.factor * as_ratio(drawn))
@@ -239,6 +241,8 @@ def cautions_of(
         bank: what they were compared with.
         least_likeness: see `DecoderConfig`.
     """
+    if bank.peers is not None:
+        return ((AMONG_PEERS,),) * len(embedding)
     least = -1.0 if least_likeness is None else least_likeness
     likeness = bank.likeness(embedding.detach())
     found: list[tuple[str, ...]] = []

@@ -19,6 +19,7 @@ from decoder.config import DecoderConfig, Formulation
 from decoder.errors import DecoderError, EmptyMemoryBankError
 from decoder.learned_prompts import LearnedPrompts
 from decoder.memory_bank import MemoryBank
+from decoder.peers import Peers
 from decoder.scale import as_map, fused, without_level
 from decoder.similarity import abnormal_probability, similarity_map, smoothed
 
@@ -80,6 +81,7 @@ class ImageDecoder(nn.Module):
         memory_bank: MemoryBank | None = None,
         formulation: Formulation | None = None,
         closer: Callable[[Tensor], Tensor] | None = None,
+        marks: Sequence[str] = (),
     ) -> Tensor:
         """The map from whatever evidence there is: words, references, or both fused.
 
@@ -87,9 +89,11 @@ class ImageDecoder(nn.Module):
             stages: patch tokens per stage, each (B, H*W, C), any scale.
             grid: patch rows and columns, H and W.
             text_features: (2, C) or (B, 2, C), [normal, abnormal]; not needed with learned states.
-            memory_bank: references; None or empty leaves the text side alone.
+            memory_bank: references, or photos of the same run where there are none; None or empty
+                leaves the text side alone.
             formulation: how distances become a map; None takes the one the decoder was made for.
             closer: what becomes of a normalised reference map by closer looks at the photos.
+            marks: of each photo's pixels, needed where photos of the same run are compared.
 
         Returns:
             (B, map_size, map_size). Normalised: in [0, 1], 0.5 on the reference side is the
@@ -98,18 +102,23 @@ class ImageDecoder(nn.Module):
 
         Raises:
             EmptyMemoryBankError: there is neither a reference nor a text side to go by.
+            DecoderError: photos of a run, and the map is to be a published one.
         """
         has_text = self.has_text_side and (text_features is not None or self.config.learned_states)
         has_references = memory_bank is not None and len(memory_bank) > 0
-        if not has_references and not has_text:
+        peers = None if memory_bank is None or has_references else memory_bank.peers
+        if not has_references and peers is None and not has_text:
             raise EmptyMemoryBankError(
                 "no reference photo was given and this decoder has no trained text side; "
                 "give at least one photo of a good part"
             )
-        if not has_references:
+        if peers is not None:
+            reference_map = self.peer_map(stages, peers, marks, formulation)
+        elif not has_references:
             return self.text_map(stages, grid, text_features, formulation)
-        assert memory_bank is not None
-        reference_map = self.reference_map(stages, grid, memory_bank, formulation)
+        else:
+            assert memory_bank is not None
+            reference_map = self.reference_map(stages, grid, memory_bank, formulation)
         if closer is not None and not self._is_published(formulation):
             reference_map = closer(reference_map)
         if self._is_published(formulation) or not has_text:
@@ -199,6 +208,35 @@ class ImageDecoder(nn.Module):
         else:
             mean = self._normalised(stages, grid, memory_bank)
         return self._upsample(mean.unsqueeze(-1), grid, formulation).squeeze(1)
+
+    def peer_map(
+        self,
+        stages: Sequence[Tensor],
+        peers: Peers,
+        marks: Sequence[str],
+        formulation: Formulation | None = None,
+    ) -> Tensor:
+        """`scale.as_map` of how far every patch is from its like in most other photos of the run.
+
+        No level is taken off (`level_share`): that hides damage which is large.
+
+        Args:
+            stages: patch tokens per stage, each (B, H*W, C).
+            peers: the other photos, and perhaps some of these.
+            marks: of each photo's pixels, so that none is compared with itself.
+            formulation: as in `anomaly_map`.
+
+        Returns:
+            (B, map_size, map_size) in [0, 1].
+
+        Raises:
+            DecoderError: a published map, which has no such distances, or shapes do not fit.
+        """
+        self._check(stages, peers.grid)
+        if self._is_published(formulation):
+            raise DecoderError("published maps need references; photos of a run cannot stand in")
+        ratio, cells = peers.ratio(stages, marks)
+        return self._upsample(as_map(ratio).unsqueeze(-1), cells, formulation).squeeze(1)
 
     def with_closer_look(
         self, whole: Tensor, stages: Sequence[Tensor], grid: Grid, memory_bank: MemoryBank

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from decoder.bank_files import load_references, save_references
 from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.peers import Peers
 from decoder.places import Grid
 from decoder.search import Reference, anywhere, in_place, join, unit_stages
 from decoder.spread import Spread
@@ -37,6 +38,8 @@ class MemoryBank:
             the references how good parts vary; another reference sets it back to 1. It is saved
             with them.
         closer: the same references looked at closely, on a finer grid; None where they were not.
+        peers: photos of a run that are compared with each other because there is no reference;
+            another reference sets it back to None. They are not saved.
     """
 
     def __init__(self, encoder: str | None = None, *, fixed_pose: bool = False) -> None:
@@ -46,6 +49,7 @@ class MemoryBank:
         self.detail: int | str = "whole"
         self.factor = 1.0
         self.closer: MemoryBank | None = None
+        self.peers: Peers | None = None
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
         self._searched: tuple[Tensor, ...] | None = None
@@ -362,7 +366,7 @@ class MemoryBank:
             )
 
     def _forget_derived(self) -> None:
-        self._searched, self._spread, self.factor = None, None, 1.0
+        self._searched, self._spread, self.factor, self.peers = None, None, 1.0, None
 
 
 def _keep_mask(foreground: Tensor | None, views_and_patches: torch.Size) -> Tensor:

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from anomalygpt.cli.assistant import assistant_of, remember
     from anomalygpt.images.reading import common_bit_depth, load_image
     from anomalygpt.progress import with_bar
+    from anomalygpt.references.mutual import compare_among
     from anomalygpt.references.runs import learn_run
     from anomalygpt.results.pictures import overlay, save_image
     from anomalygpt.results.sentences import sentence
@@ -40,10 +41,16 @@ def run(options: argparse.Namespace) -> int:
     outputs = _output_names(paths)
     _check_outputs(options, outputs, good)
     _check_expert(options)
+    _check_mutual(options)
     consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=not options.map_only)
     depth = options.bit_depth or common_bit_depth([*good, *paths])
-    bank = remember(assistant, good, options, depth)
+    if options.mutual:
+        bank = compare_among(
+            assistant, paths, bit_depth=depth, formulation=options.formulation, watch=with_bar
+        )
+    else:
+        bank = remember(assistant, good, options, depth)
     if options.most_are_good:
         count = learn_run(
             assistant,
@@ -110,6 +117,25 @@ def _check_expert(options: argparse.Namespace) -> None:
         raise ConfigError(
             "--knowledge is for the expert here, name one with --expert; without one "
             "`anomalygpt chat` quotes it"
+        )
+
+
+def _check_mutual(options: argparse.Namespace) -> None:
+    """Refuse what does not go with photos that are compared with each other."""
+    if not options.mutual:
+        return
+    if options.reference:
+        raise ConfigError(
+            "--mutual is for runs without a good part; leave it or --reference out, with a "
+            "reference --most-are-good learns from the run"
+        )
+    if options.most_are_good:
+        raise ConfigError("--mutual learns from the run by itself; leave --most-are-good out")
+    how = ("rotations", "flips", "fixed_pose", "detail")
+    if given := [f"--{name.replace('_', '-')}" for name in how if getattr(options, name)]:
+        raise ConfigError(
+            f"{', '.join(given)}: this is how references are read, and --mutual has none; leave "
+            "it out"
         )
 
 
@@ -187,6 +213,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take most of these photos for good parts, at least 20 of them, and judge by what "
         "they usually score; for one or two references",
+    )
+    parser.add_argument(
+        "--mutual",
+        action="store_true",
+        help="without any reference: compare these photos, at least 8, with each other; what most "
+        "of them do not show stands out",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument(
