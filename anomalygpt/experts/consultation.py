@@ -79,7 +79,6 @@ class _Answer:
     """An answer while it is being written."""
 
     question: str
-    told: str = ""
     text: str = ""
     speaker: str = OWN
     sources: tuple[str, ...] = ()

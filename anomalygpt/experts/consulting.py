@@ -15,9 +15,8 @@ from anomalygpt.experts.consultation import Consultation
 from anomalygpt.experts.manner import Manner
 from anomalygpt.experts.voice import Voice
 from anomalygpt.images.reading import ImageSource
-from anomalygpt.knowledge.names import same_name
 from anomalygpt.knowledge.products import recognise, reference_photos
-from anomalygpt.knowledge.store import Found, Knowledge
+from anomalygpt.knowledge.store import Found, Knowledge, product_like
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.results.inspection import Inspection
 from decoder import MemoryBank
@@ -59,11 +58,10 @@ class Consultants:
             return
         if knowledge is None:
             raise ConfigError("a product is one of a folder of knowledge; name that, too")
-        names = [name for name in knowledge.products if same_name(name, product)]
-        if not names:
+        self._product = product_like(product, knowledge.products)
+        if self._product is None:
             there = ", ".join(knowledge.products[:12]) or "none"
             raise ConfigError(f"the knowledge has no product {product!r}; there is {there}")
-        self._product = names[0]
 
     def talk(
         self,

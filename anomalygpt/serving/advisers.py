@@ -31,11 +31,6 @@ class Advisers:
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(settings.queue_size)
 
-    @property
-    def problems(self) -> list[str]:
-        """What of the knowledge cannot be used, one line each."""
-        return [] if self._knowledge is None else self._knowledge.problems
-
     def open(self) -> None:
         """Open both now.
 

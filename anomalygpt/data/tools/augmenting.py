@@ -17,16 +17,15 @@ import numpy as np
 from PIL import Image
 
 from anomalygpt.data.files import name_key
-from anomalygpt.data.masks import load_mask
 from anomalygpt.data.opening import open_data
 from anomalygpt.data.parents import PARENTS
 from anomalygpt.data.samples import Finding, Sample, Split
+from anomalygpt.data.tools.collecting import photo_and_mask
 from anomalygpt.data.tools.manifests import Progress
 from anomalygpt.data.tools.meta import collect_meta, write_meta
 from anomalygpt.data.tools.writing import write_json
-from anomalygpt.errors import ConfigError, DataError, ImageError
+from anomalygpt.errors import ConfigError, DataError
 from anomalygpt.files import hash_file, shown, staged_folder
-from anomalygpt.images.reading import load_image
 
 Fill: TypeAlias = Literal["reflect", "edge", "black"]
 FILLS: dict[Fill, int] = {
@@ -272,14 +271,10 @@ class _Folder:
 
     def add(self, sample: Sample, changes: Changes | None) -> Finding | None:
         """Copy a photo and add its changed copies; what is wrong with it, if it cannot be used."""
-        try:
-            picture = load_image(sample.image)
-            size = (picture.height, picture.width)
-            mask = load_mask(sample, size) if sample.masks else None
-        except (ImageError, DataError) as error:
-            problem = "photos and masks that cannot be used, left out"
-            advice = "copy or export them again"
-            return Finding("error", sample.image, problem, advice, str(error))
+        read = photo_and_mask(sample)
+        if isinstance(read, Finding):
+            return read
+        picture, mask = read
         name = self._free(sample, sample.image.stem)
         place = self._place(sample, f"{name}{sample.image.suffix}")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,20 @@
-"""Which photos tools look at: those that are named, without masks."""
+"""Which photos tools look at, and reading those of data sets with their masks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from anomalygpt.data.files import is_folder
+from anomalygpt.data.masks import load_mask
 from anomalygpt.data.names import means_masks
-from anomalygpt.errors import SourceError
+from anomalygpt.data.samples import Finding, Sample
+from anomalygpt.errors import DataError, ImageError, SourceError
 from anomalygpt.images.listing import find_images
+from anomalygpt.images.reading import load_image
 
 
 def collect(sources: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -29,3 +35,15 @@ def collect(sources: str | Path | Sequence[str | Path]) -> list[Path]:
     if not found:
         raise SourceError("no photo is left, only masks; give the folder of the photos")
     return list(found)
+
+
+def photo_and_mask(sample: Sample) -> tuple[Image.Image, np.ndarray | None] | Finding:
+    """A photo and its mask, (H, W) bool, None where it has none; or what is wrong with them."""
+    try:
+        picture = load_image(sample.image)
+        size = (picture.height, picture.width)
+        return picture, load_mask(sample, size) if sample.masks else None
+    except (ImageError, DataError) as error:
+        problem = "photos and masks that cannot be used, left out"
+        advice = "copy or export them again"
+        return Finding("error", sample.image, problem, advice, str(error))

@@ -11,16 +11,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from anomalygpt.data.masks import load_mask
 from anomalygpt.data.opening import open_data
 from anomalygpt.data.samples import Finding, Sample
+from anomalygpt.data.tools.collecting import photo_and_mask
 from anomalygpt.data.tools.formats import coco, cvat, labelme, labelstudio, lookout, yolo
 from anomalygpt.data.tools.formats.labels import LabelledPhoto, mix, write_table
 from anomalygpt.data.tools.formats.shapes import from_run_lengths, run_lengths
 from anomalygpt.data.tools.manifests import Progress
-from anomalygpt.errors import ConfigError, DataError, ImageError
+from anomalygpt.errors import ConfigError, DataError
 from anomalygpt.files import shown, staged_folder
-from anomalygpt.images.reading import load_image
 
 # A photo, its mask (H, W) bool, and what the defect is called.
 Marked: TypeAlias = tuple[LabelledPhoto, "np.ndarray | None", str]
@@ -124,14 +123,11 @@ def export_labels(
 
 
 def _marked(sample: Sample, root: Path) -> _Held | Finding:
-    try:
-        picture = load_image(sample.image)
-        size = (picture.height, picture.width)
-        mask = load_mask(sample, size) if sample.masks else None
-    except (ImageError, DataError) as error:
-        problem = "photos and masks that cannot be used, left out"
-        advice = "copy or export them again"
-        return Finding("error", sample.image, problem, advice, str(error))
+    read = photo_and_mask(sample)
+    if isinstance(read, Finding):
+        return read
+    picture, mask = read
+    size = (picture.height, picture.width)
     kind = sample.kind or "defect"
     photo = LabelledPhoto(
         Path(os.path.relpath(sample.image, root)).as_posix(),
