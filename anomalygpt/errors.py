@@ -56,6 +56,10 @@ class DialogueTooLongError(AnomalyGPTError):
     """A question does not fit into what the language model can still read."""
 
 
+class RecordsError(AnomalyGPTError):
+    """What is kept of products and inspections is damaged, deleted, or cannot be reached."""
+
+
 class OutputError(AnomalyGPTError):
     """A result cannot be written: no space, no permission, or the place is taken."""
 

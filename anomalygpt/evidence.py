@@ -26,6 +26,7 @@ from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.regions import DEFAULT_LEVEL, find_regions
 from decoder import DecoderError, EmptyMemoryBankError, ImageDecoder, MemoryBank
 from decoder.config import Formulation
+from decoder.limits import Limit
 from decoder.scale import as_map, as_ratio
 
 
@@ -44,6 +45,8 @@ class Evidence:
         cautions: of each photo, what its verdict must be read with besides what the evidence
             itself says; () where there is nothing.
         reads_description: False where the language model would not understand it.
+        limit: the score above which a part of this product is anomalous; None where the language
+            model's yes or no decides.
     """
 
     photos: EncodedPhotos
@@ -55,6 +58,7 @@ class Evidence:
     region_level: float = DEFAULT_LEVEL
     cautions: Sequence[Sequence[str]] = ()
     reads_description: bool = True
+    limit: Limit | None = None
 
     def first_question(self, question: str) -> str:
         """A question, after what the user told about the part, as published."""
@@ -104,6 +108,7 @@ class Evidence:
             model={**model, "formulation": self.formulation},
             formulation=self.formulation,
             cautions=self._cautions(row, is_anomalous is not None),
+            limit=None if is_anomalous is None else self.limit,
         )
 
     def _cautions(self, row: int, is_verdict: bool) -> list[str]:
@@ -168,7 +173,7 @@ def drawn_maps(
     formulation: Formulation,
 ) -> Tensor:
     """Maps of photos from whatever there is: words, references or other photos of the run, closer
-    looks, and what is known of good parts besides (`MemoryBank.factor`).
+    looks, and what is known of good parts besides (`MemoryBank.factor` and `ignored`).
 
     Returns:
         (B, S, S), see `ImageDecoder.anomaly_map`.
@@ -197,7 +202,17 @@ def drawn_maps(
         )
         if formulation == "normalised" and bank.factor != 1.0:
             drawn = as_map(bank.factor * as_ratio(drawn))
+        if bank.ignored is not None:
+            drawn = drawn.masked_fill(_at_size(bank.ignored, drawn), 0.0)
     return drawn
+
+
+def _at_size(ignored: Tensor, maps: Tensor) -> Tensor:
+    """Places that do not count, on the cells of maps; a cell of which any part is ignored is."""
+    share = torch.nn.functional.adaptive_max_pool2d(
+        ignored[None].float().to(maps.device), tuple(maps.shape[-2:])
+    )
+    return share[0] > 0
 
 
 def scores_of(

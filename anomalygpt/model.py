@@ -244,6 +244,7 @@ class AnomalyGPT(nn.Module):
             config.region_level,
             cautions_of(photos.marks, photos.features.embedding, bank, config.least_likeness),
             reads_description=not self.is_narrow,
+            limit=bank.limit,
         )
 
     def judge(

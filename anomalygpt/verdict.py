@@ -41,9 +41,9 @@ def says_yes(value: float | Tensor, limit: float = EVEN) -> bool | Tensor:
     return value > limit
 
 
-def word_of(probability: float) -> Word:
+def word_of(is_anomalous: bool) -> Word:
     """The word that the answer must begin with, so that it cannot contradict the verdict."""
-    return "yes" if says_yes(probability) else "no"
+    return "yes" if is_anomalous else "no"
 
 
 def leading_word(dialogue: Dialogue) -> Word | None:
@@ -57,7 +57,7 @@ def leading_word(dialogue: Dialogue) -> Word | None:
     """
     if not dialogue.leads_to_verdict():
         return None
-    return word_of(float(dialogue.probabilities().anomaly[0]))
+    return word_of(says_yes(float(dialogue.probabilities().anomaly[0])))
 
 
 def judge(
@@ -66,7 +66,8 @@ def judge(
     model: Mapping[str, str],
     own_words: GenerationOptions | None = None,
 ) -> list[Inspection]:
-    """Ask whether something is wrong in each photo.
+    """Ask whether something is wrong in each photo; where a limit was measured for the product,
+    its score decides, and the language model's probability stands beside it.
 
     Args:
         evidence: the photos.
@@ -79,20 +80,19 @@ def judge(
     question = evidence.first_question(ANOMALY_QUESTION)
     dialogue.ask(question)
     probabilities = dialogue.probabilities().anomaly.tolist()
+    verdicts = [says_yes(probability) for probability in probabilities]
+    if evidence.limit is not None:
+        verdicts = [says_yes(score, evidence.limit.score) for score in evidence.scores.tolist()]
     found = [
         evidence.inspection(
-            row,
-            model,
-            question=question,
-            is_anomalous=says_yes(probability),
-            probability=probability,
+            row, model, question=question, is_anomalous=verdict, probability=probability
         )
-        for row, probability in enumerate(probabilities)
+        for row, (verdict, probability) in enumerate(zip(verdicts, probabilities, strict=True))
     ]
     if own_words is None:
         answers = [verdict_sentence(each) for each in found]
     else:
-        answers = dialogue.answers(own_words, [word_of(each) for each in probabilities])
+        answers = dialogue.answers(own_words, [word_of(each) for each in verdicts])
     return [replace(each, answer=answer) for each, answer in zip(found, answers, strict=True)]
 
 

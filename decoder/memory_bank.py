@@ -14,6 +14,7 @@ from torch import Tensor
 
 from decoder.bank_files import load_references, save_references
 from decoder.errors import DecoderError, EmptyMemoryBankError
+from decoder.limits import Limit
 from decoder.peers import Peers
 from decoder.places import Grid
 from decoder.search import Reference, anywhere, in_place, join, unit_stages
@@ -38,6 +39,10 @@ class MemoryBank:
             the references how good parts vary; another reference sets it back to 1. It is saved
             with them.
         closer: the same references looked at closely, on a finer grid; None where they were not.
+        limit: from which score on a part of this product is called anomalous, measured on good
+            parts with these references; another reference sets it back to None. It is not saved.
+        ignored: (h, w) bool over the square of the map, True where nothing counts; None where all
+            does. It is not saved.
         peers: photos of a run that are compared with each other because there is no reference;
             another reference sets it back to None. They are not saved.
     """
@@ -49,6 +54,8 @@ class MemoryBank:
         self.detail: int | str = "whole"
         self.factor = 1.0
         self.closer: MemoryBank | None = None
+        self.limit: Limit | None = None
+        self.ignored: Tensor | None = None
         self.peers: Peers | None = None
         self._lock = threading.RLock()
         self._references: dict[str, Reference] = {}
@@ -293,7 +300,7 @@ class MemoryBank:
             return self._spread
 
     def save(self, path: Path) -> None:
-        """Write all references to one safetensors file.
+        """Write all references to one safetensors file, with what was worked out from them so far.
 
         Raises:
             DecoderError: the file cannot be written.
@@ -304,8 +311,11 @@ class MemoryBank:
             "bit_depth": str(self.bit_depth or ""),
             "detail": str(self.detail),
             "factor": str(self.factor),
+            "spread": self._whole().worked_out() if self._references else "",
         }
         closer = self.closer._references if self.closer else {}
+        if self.closer:
+            settings["closer.spread"] = self.closer._whole().worked_out()
         save_references(path, self._references, closer, settings)
 
     @classmethod
@@ -327,6 +337,12 @@ class MemoryBank:
         if not 0.0 < bank.factor < math.inf:
             raise DecoderError(f"{path} is not a complete memory bank: its factor is no number")
         bank.closer = cls._of(closer, metadata) if closer else None
+        try:
+            for level, key in ((bank, "spread"), (bank.closer, "closer.spread")):
+                if level and (known := metadata.get(key)):
+                    level._whole().take_over(known)
+        except ValueError as error:
+            raise DecoderError(f"{path} is not a complete memory bank: {error}") from None
         return bank
 
     @classmethod
@@ -366,7 +382,8 @@ class MemoryBank:
             )
 
     def _forget_derived(self) -> None:
-        self._searched, self._spread, self.factor, self.peers = None, None, 1.0, None
+        self._searched, self._spread, self.factor = None, None, 1.0
+        self.limit, self.peers = None, None
 
 
 def _keep_mask(foreground: Tensor | None, views_and_patches: torch.Size) -> Tensor:

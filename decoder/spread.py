@@ -6,6 +6,7 @@ them against all references, so that the time grows with the references and not 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -52,6 +53,31 @@ class Spread:
         self._weights: dict[Grid, float] = {}
         self._among: dict[Grid | None, list[Tensor]] = {}
         self._free_copies: dict[int, Tensor] = {}
+
+    def worked_out(self) -> str:
+        """What is known so far, as JSON that `take_over` reads, so that it is not worked out again
+        from the same references."""
+        scales = [[grid, scale.tolist()] for grid, scale in self._scales.items()]
+        return json.dumps({"scales": scales, "weights": [*self._weights.items()]})
+
+    def take_over(self, known: str) -> None:
+        """Know what a spread of the same references had worked out.
+
+        Raises:
+            ValueError: the text is not one that `worked_out` gave.
+        """
+        device = self.references[0].stages[0].device
+        try:
+            values = json.loads(known)
+            self._scales = {
+                _as_grid(grid): torch.tensor(scale, dtype=torch.float32, device=device)
+                for grid, scale in values["scales"]
+            }
+            self._weights = {
+                (int(r), int(c)): float(weight) for (r, c), weight in values["weights"]
+            }
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"the spread of its references is damaged: {error}") from None
 
     def place_weight(self, grid: Grid | None) -> float:
         """How much the comparison by place counts, in [0, 1]: how alike the references lie.
@@ -163,6 +189,10 @@ class Spread:
             rows = slice(first * reference.own, (first + share) * reference.own)
             found.append(tuple(stage[rows] for stage in reference.varied))
         return found
+
+
+def _as_grid(sides: Sequence[int] | None) -> Grid | None:
+    return None if sides is None else (int(sides[0]), int(sides[1]))
 
 
 def _fits(reference: Reference, grid: Grid) -> bool:

@@ -38,6 +38,7 @@ PUBLIC = [
     "MissingExtraError",
     "MissingPartError",
     "OutputError",
+    "RecordsError",
     "Region",
     "SourceError",
     "TrainingError",
@@ -53,7 +54,7 @@ LOOSE = {
 }
 
 # Who must never import whom, by the beginnings of their names; what is not there yet, too.
-LATER = ("experts", "knowledge", "feedback", "bulk")
+LATER = ("experts", "knowledge", "feedback", "bulk", "records", "products", "audit")
 HEART = ("model", "chat", "pretrained", "verdict")
 NEVER = [
     ("anomalygpt.language", ("images", "results", "encoders", "evidence")),
@@ -73,6 +74,11 @@ ONLY = [
         ("anomalygpt.serving.desk", "anomalygpt.serving.server", "anomalygpt.serving.api"),
     ),
     (("ray",), ("anomalygpt.bulk.ray_data",)),
+    (
+        ("sqlalchemy", "alembic"),
+        tuple(f"anomalygpt.{room}" for room in ("records", "products", "audit", "feedback"))
+        + ("anomalygpt.serving.api",),
+    ),
     (
         (
             "requests",

@@ -26,6 +26,7 @@ from anomalygpt.results.cautions import DESCRIPTION_UNREAD, NO_REFERENCE
 from anomalygpt.results.certainty import UNSURE, how_sure
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.regions import MOST_REGIONS
+from anomalygpt.results.sentences import limit_sentence
 from simulation.dialogues import Facts
 from simulation.dialogues.published import join_words
 
@@ -78,7 +79,7 @@ def sure(asked: Asked, inspection: Inspection) -> str:
         return f"{capital(NO_PROBABILITY)}. {others}".strip()
     words = capital(how_sure(inspection))
     text = f"{words}: {probability(inspection)}, compared with {basis(inspection)}."
-    return f"{text} {others}".strip()
+    return " ".join(each for each in (text, limit_sentence(inspection), others) if each)
 
 
 def percentage(asked: Asked, inspection: Inspection) -> str:
@@ -92,7 +93,7 @@ def percentage(asked: Asked, inspection: Inspection) -> str:
 
 def why(asked: Asked, inspection: Inspection) -> str:
     against = f", compared with {basis(inspection)}" if inspection.references else ""
-    text = f"Because {found(inspection)}{against}."
+    text = f"Because {found(inspection)}{against}. {limit_sentence(inspection)}".rstrip()
     if inspection.regions:
         text += (
             f" The strongest has score {inspection.regions[0].score:.2f}; a region is marked from "

@@ -34,7 +34,8 @@ def how_sure(inspection: Inspection) -> str:
     probability = inspection.anomaly_probability
     if probability is None or inspection.is_anomalous is None or not inspection.references:
         return ""
-    certainty = max(probability, 1 - probability)
+    # A limit may say the opposite of the language model: then nobody is sure.
+    certainty = probability if inspection.is_anomalous else 1 - probability
     if inspection.opinion is not None and inspection.opinion.agrees is False:
         return UNSURE
     if {AMONG_REFERENCES, OTHER_PRODUCT} & set(inspection.cautions):

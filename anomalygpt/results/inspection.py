@@ -24,6 +24,7 @@ from anomalygpt.results.maps import checked_map, decode_map, encode_map, png16
 from anomalygpt.results.opinion import Opinion
 from anomalygpt.results.regions import DEFAULT_LEVEL, Region
 from decoder.config import Formulation
+from decoder.limits import Limit
 
 SCHEMA_VERSION = 1
 
@@ -37,7 +38,8 @@ class Inspection:
         anomaly_score: image score from the map alone, for ranking photos; finite.
         small_map: (h, w) float32 in [0, 1], the map as the model made it; None when the
             inspection was read from JSON that carries no map.
-        is_anomalous: the language model's yes or no; None without a language model.
+        is_anomalous: yes or no, by the product's limit or else by the language model; None where
+            nobody was asked.
         anomaly_probability: P(yes) against P(no), in [0, 1]; None without a language model.
         answer: the language model's words; None without a language model.
         question: what was asked.
@@ -53,6 +55,8 @@ class Inspection:
             product to product, and mean nothing by themselves.
         opinion: what a foreign model says to the same question, see `Opinion`; None where nobody
             was asked.
+        limit: the score above which the verdict is yes, and what it promises; None where the
+            language model decided.
     """
 
     geometry: ImageGeometry
@@ -71,6 +75,7 @@ class Inspection:
     cautions: Sequence[str] = ()
     formulation: Formulation = "normalised"
     opinion: Opinion | None = None
+    limit: Limit | None = None
 
     def __post_init__(self) -> None:
         """Make plain numbers of what came.
@@ -164,6 +169,7 @@ class Inspection:
             "map": encode_map(self._map()) if include_map else None,
             "model": dict(self.model) if isinstance(self.model, Mapping) else self.model,
             "opinion": None if self.opinion is None else asdict(self.opinion),
+            "limit": None if self.limit is None else self.limit.to_dict(),
         }
 
     def to_json(self, *, include_map: bool = False, indent: int | None = None) -> str:
@@ -222,6 +228,7 @@ class Inspection:
             cautions=cautions,
             formulation=values.get("formulation", _noted_formulation(values["model"])),
             opinion=Opinion.from_dict(values.get("opinion")),
+            limit=Limit.from_dict(values.get("limit")),
             **{name: values[name] for name in plain},
         )
 

@@ -16,7 +16,8 @@ def sentence(inspection: Inspection) -> str:
         sure, probability = how_sure(inspection), inspection.anomaly_probability
         number = f"(P(anomaly) {probability:.2f}, {sure})" if sure else ""
         said = opinion_sentence(inspection)
-        parts = [f"{name}: {inspection.answer}", number, said, *inspection.cautions]
+        rule = limit_sentence(inspection)
+        parts = [f"{name}: {inspection.answer}", number, rule, said, *inspection.cautions]
         return " ".join(part for part in parts if part)
     places = Counter(region.location for region in inspection.regions)
     where = ", ".join(
@@ -24,6 +25,18 @@ def sentence(inspection: Inspection) -> str:
     )
     score = f"{name}: score {inspection.anomaly_score:.3f}, stands out: {where or 'nothing'}"
     return ". ".join([score, *inspection.cautions])
+
+
+def limit_sentence(inspection: Inspection) -> str:
+    """That the product's limit decided, and what it promises; "" where the language model did."""
+    limit = inspection.limit
+    if limit is None:
+        return ""
+    return (
+        f"The product's limit decides: score {inspection.anomaly_score:.3f}, limit "
+        f"{limit.score:.3f} (at most {100 * limit.false_alarms:g} % false alarms with "
+        f"{100 * limit.confidence:g} % confidence, from {limit.photos} good parts, {limit.dated})."
+    )
 
 
 def opinion_sentence(inspection: Inspection) -> str:

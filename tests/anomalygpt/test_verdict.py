@@ -13,7 +13,7 @@ from anomalygpt.verdict import EVEN, leading_word, says_yes, word_of
 @given(st.floats(0, 1))
 def test_number_word_and_many_at_once_agree(probability: float) -> None:
     yes = says_yes(probability)
-    assert word_of(probability) == ("yes" if yes else "no")
+    assert word_of(says_yes(probability)) == ("yes" if yes else "no")
     many = says_yes(torch.tensor([probability, probability], dtype=torch.float64))
     assert many.tolist() == [yes, yes]
 
@@ -21,7 +21,7 @@ def test_number_word_and_many_at_once_agree(probability: float) -> None:
 def test_who_is_in_two_minds_says_no() -> None:
     assert not says_yes(EVEN)
     assert says_yes(EVEN + 1e-6)
-    assert word_of(EVEN) == "no"
+    assert word_of(says_yes(EVEN)) == "no"
 
 
 @pytest.mark.parametrize(("score", "limit", "yes"), [(0.2, 0.1, True), (0.2, 0.2, False)])

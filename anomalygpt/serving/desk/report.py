@@ -7,7 +7,7 @@ from datetime import datetime
 
 from anomalygpt.results.certainty import how_sure
 from anomalygpt.results.pictures import overlay
-from anomalygpt.results.sentences import opinion_sentence
+from anomalygpt.results.sentences import limit_sentence, opinion_sentence
 from anomalygpt.serving.desk.views import cautions, data_uri, in_words, region_table, text
 from anomalygpt.serving.desk.visits import Sheet, Visit
 
@@ -82,10 +82,10 @@ def _verdict_line(visit: Visit) -> str:
     if found.references and found.anomaly_probability is not None:
         number = f"probability of an anomaly {found.anomaly_probability:.0%}"
         number = f" ({number}{f', {sure}' if sure else ''})"
-    opinion = opinion_sentence(found)
+    said = [each for each in (limit_sentence(found), opinion_sentence(found)) if each]
     return (
         f'<p class="verdict {kind}">{words}{number}</p>{doubts}<p>{text(found.answer or "")}</p>'
-        f"{f'<p>{text(opinion)}</p>' if opinion else ''}"
+        f"{''.join(f'<p>{text(each)}</p>' for each in said)}"
     )
 
 

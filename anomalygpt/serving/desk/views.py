@@ -18,7 +18,7 @@ from anomalygpt.results.certainty import how_sure
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.pictures import Palette, heat_layer
 from anomalygpt.results.regions import Region
-from anomalygpt.results.sentences import opinion_sentence
+from anomalygpt.results.sentences import limit_sentence, opinion_sentence
 from anomalygpt.serving.desk.visits import Visit
 
 PHOTO_SIDE = 1600
@@ -93,6 +93,8 @@ def verdict(inspection: Inspection, references: int) -> str:
         )
     said = opinion_sentence(inspection)
     opinion = f'<p class="opinion">{text(said)}</p>' if said else ""
+    rule = limit_sentence(inspection)
+    opinion = (f'<p class="basis">{text(rule)}</p>' if rule else "") + opinion
     return (
         f'<div class="verdict {kind}" role="status" tabindex="-1"><p class="verdict-words">'
         f'<span class="mark" aria-hidden="true">{"✕" if kind == "bad" else "✓"}</span>'
