@@ -76,8 +76,10 @@ ONLY = [
     (("ray",), ("anomalygpt.bulk.ray_data",)),
     (
         ("sqlalchemy", "alembic"),
-        tuple(f"anomalygpt.{room}" for room in ("records", "products", "audit", "feedback"))
-        + ("anomalygpt.serving.api",),
+        (
+            *(f"anomalygpt.{room}" for room in ("records", "products", "audit", "feedback")),
+            "anomalygpt.serving.api",
+        ),
     ),
     (
         (

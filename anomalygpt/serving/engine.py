@@ -6,26 +6,28 @@ Photos that wait at the same time are encoded together.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 from PIL import Image
 
 from anomalygpt.chat import Talk
-from anomalygpt.errors import AnomalyGPTError
+from anomalygpt.errors import AnomalyGPTError, ConfigError
 from anomalygpt.evaluation.provenance import model_hash
 from anomalygpt.evidence import EncodedPhotos
 from anomalygpt.experts.briefing import Exhibits
 from anomalygpt.experts.consultation import Consultation
 from anomalygpt.images.detail import Detail
-from anomalygpt.images.reading import pixels_mark
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
+from anomalygpt.products.plant import Plant
+from anomalygpt.products.product import Product
 from anomalygpt.references.banks import KeptBanks
 from anomalygpt.references.filling import Named, detail_of, fill
 from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.serving.advisers import Advisers
-from anomalygpt.serving.settings import Asking, ServerSettings
+from anomalygpt.serving.recording import record
+from anomalygpt.serving.requests import Progress, Recorded, Request
+from anomalygpt.serving.settings import ServerSettings
 from anomalygpt.serving.worker import Step, Worker
 from decoder import MemoryBank
 
@@ -35,42 +37,6 @@ MOST_AT_ONCE = 4
 MOST_BANKS = 24
 
 
-@dataclass(frozen=True)
-class Request:
-    """One photo to inspect.
-
-    Attributes:
-        photo: as it is, upright, RGB.
-        name: what results call it.
-        references: good parts, in order; () for none.
-        description: a sentence about the part, or None.
-        model: one of the settings' models.
-        reference_names: what results call the references; () where they have no names.
-        asking: who takes part in the talk besides our own model; None for nobody.
-    """
-
-    photo: Image.Image
-    name: str
-    references: tuple[Image.Image, ...] = ()
-    description: str | None = None
-    model: str = "embedded"
-    reference_names: tuple[str, ...] = ()
-    asking: Asking | None = None
-
-    @cached_property
-    def bank_key(self) -> tuple[str, ...]:
-        """The same for the same references and model."""
-        return (self.model, *(pixels_mark(reference) for reference in self.references))
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is being done, `share` of the work in [0, 1]."""
-
-    what: str
-    share: float
-
-
 class Engine:
     """All models, their memory banks, and the worker.
 
@@ -78,14 +44,16 @@ class Engine:
         settings: of the server.
         worker: does the jobs.
         banks: of references, which all visitors share.
+        plant: products, and where every inspection is put on record; None without.
     """
 
     def __init__(
         self,
         settings: ServerSettings,
         open_model: Callable[[str], AnomalyGPT] | None = None,
+        plant: Plant | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.plant = settings, plant
         self._open_model = open_model or self._from_pretrained
         self._models: dict[str, AnomalyGPT] = {}
         self._hashes: dict[str, str] = {}
@@ -114,20 +82,49 @@ class Engine:
             self._hashes[model] = model_hash(self._models[model])
         return self._hashes[model]
 
-    def inspect(self, request: Request) -> Iterator[Progress | Talk]:
-        """Progress, and at the end a talk that has begun with the verdict.
+    def inspect(self, request: Request) -> Iterator[Progress | Recorded | Talk]:
+        """Progress, where there is a plant the record, and at the end a talk that has begun with
+        the verdict.
 
         Raises:
             BusyError: too many calls wait.
+            SourceError: there is no such product.
+            OutputError, RecordsError: the finding cannot be kept.
             AnomalyGPTError: what `AnomalyGPT.chat` raises.
         """
+        product = None
+        if request.product is not None:
+            if self.plant is None:
+                raise ConfigError("this server knows no products; begin it with --data")
+            product = self.plant.products.find(request.product)
+            request = replace(request, model=product.settings.model, references=())
         if request.model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {request.model!r} here")
         _ = request.bank_key  # here, where only this visitor waits for it
-        steps = iter(self.worker.submit(self._inspection(request), request))
-        return self._judged(steps) if self.advisers.take_part(request.asking) else steps
+        steps = iter(self.worker.submit(self._inspection(request, product), request))
+        if self.advisers.take_part(request.asking):
+            steps = self._judged(steps)
+        if self.plant is None or not request.on_record:
+            return steps
+        return self._recorded(steps, self.plant, request, product)
 
-    def _judged(self, steps: Iterator[Progress | Talk]) -> Iterator[Progress | Talk]:
+    def _recorded(
+        self,
+        steps: Iterator[Progress | Recorded | Talk],
+        plant: Plant,
+        request: Request,
+        product: Product | None,
+    ) -> Iterator[Progress | Recorded | Talk]:
+        """Writing is waited for here, where nobody else waits for it."""
+        for step in steps:
+            if not isinstance(step, Progress | Recorded):
+                weights = self.weights_hash(request.model)
+                yield Recorded(record(plant, self.settings, step, request, product, weights))
+            yield step
+
+    def _judged(
+        self, steps: Iterator[Progress | Recorded | Talk]
+    ) -> Iterator[Progress | Recorded | Talk]:
         """The voice's part: it is waited for here, where nobody else waits for it."""
         for step in steps:
             if isinstance(step, Consultation):
@@ -179,17 +176,23 @@ class Engine:
         self.worker.close()
         self.advisers.close()
 
-    def _inspection(self, request: Request) -> Step:
+    def _inspection(self, request: Request, product: Product | None) -> Step:
         yield Progress("Loading the model", 0.0)
         assistant = self._model(request.model)
-        bank = self.banks.get(request.bank_key)
-        if bank is None:
-            bank = yield from _remembered(assistant, request.references, self.settings.detail)
-        self.banks.put(request.bank_key, bank)
+        yield Progress("Reading good parts", 0.02)
+        if product is not None and self.plant is not None:
+            bank = self.plant.shelf.bank(product, assistant)
+        else:
+            bank = yield from self._bank(assistant, request)
         yield Progress("Looking at the photo", 0.4)
         photos = self._encode(assistant, request)
         yield Progress("Comparing", 0.7)
-        evidence = assistant.examine(photos, bank, description=request.description)
+        evidence = assistant.examine(
+            photos,
+            bank,
+            description=request.description or (product.description if product else None),
+            category=product.settings.category if product else None,
+        )
         if request.reference_names:  # all who use the bank share it, each with names of their own
             evidence = replace(evidence, references=request.reference_names)
         chat = assistant.chat_about(evidence)
@@ -201,6 +204,16 @@ class Engine:
         else:
             exhibits = Exhibits(request.photo, next(iter(request.references), None))
             yield consultants.talk(assistant, chat, evidence, exhibits)
+
+    def _bank(
+        self, assistant: AnomalyGPT, request: Request
+    ) -> Generator[Progress, None, MemoryBank]:
+        """A bank of the request's own references."""
+        bank = self.banks.get(request.bank_key)
+        if bank is None:
+            bank = yield from _remembered(assistant, request.references, self.settings.detail)
+        self.banks.put(request.bank_key, bank)
+        return bank
 
     def _encode(self, assistant: AnomalyGPT, request: Request) -> EncodedPhotos:
         """The photo, together with others that wait for the same model."""

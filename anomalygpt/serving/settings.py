@@ -43,6 +43,7 @@ class ServerSettings:
     asking: what visitors find in the settings.
     knowledge: a folder of what is known about products; None for none.
     product: which of its products all photos show, see `Consultants`.
+    keeps_photos: whether inspected photos are kept with the record, where there is one.
     """
 
     models: tuple[str, ...] = ("embedded",)
@@ -60,6 +61,7 @@ class ServerSettings:
     asking: Asking = field(default_factory=Asking)
     knowledge: Path | None = None
     product: str | None = None
+    keeps_photos: bool = True
 
     def __post_init__(self) -> None:
         if not self.models:

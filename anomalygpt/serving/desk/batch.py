@@ -23,7 +23,8 @@ from anomalygpt.serving.desk.rows import Batch, Row
 from anomalygpt.serving.desk.sessions import Desk
 from anomalygpt.serving.desk.views import data_uri, in_words, text
 from anomalygpt.serving.desk.visits import Given
-from anomalygpt.serving.engine import Engine, Request
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.requests import Request
 
 MOST_PHOTOS = 100
 THUMBNAIL = 72

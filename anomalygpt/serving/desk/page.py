@@ -17,7 +17,8 @@ from anomalygpt.serving.desk.downloads import FILES, written
 from anomalygpt.serving.desk.sessions import Desk, Desks
 from anomalygpt.serving.desk.shown import Table
 from anomalygpt.serving.desk.visits import Given, Sheet
-from anomalygpt.serving.engine import Engine, Progress
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.requests import Progress, Recorded
 from anomalygpt.serving.settings import Asking
 
 
@@ -102,7 +103,7 @@ class Page:
                     break
                 if isinstance(step, Progress):
                     yield shown.working(step.what, step.share).flat()
-                else:
+                elif not isinstance(step, Recorded):
                     desk.add(job.name, job.photo, job.reference_names, step, given)
         except (AnomalyGPTError, OSError) as error:
             desk.current = None

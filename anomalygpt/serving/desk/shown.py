@@ -14,7 +14,7 @@ from anomalygpt.serving.desk import batch, views
 from anomalygpt.serving.desk.rows import Batch
 from anomalygpt.serving.desk.sessions import Desk
 from anomalygpt.serving.desk.visits import Given, Sheet, Visit
-from anomalygpt.serving.engine import Request
+from anomalygpt.serving.requests import Request
 from anomalygpt.serving.settings import Asking
 
 MOST_REFERENCES = 8

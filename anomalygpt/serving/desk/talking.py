@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import gradio as gr
 
@@ -14,7 +15,8 @@ from anomalygpt.serving.desk import shown, views
 from anomalygpt.serving.desk.sessions import Desk, Desks
 from anomalygpt.serving.desk.shown import Talk
 from anomalygpt.serving.desk.visits import Visit
-from anomalygpt.serving.engine import Engine, Progress
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.requests import Progress, Recorded
 
 
 class Talking:
@@ -119,8 +121,9 @@ class Talking:
     def _revived(self, desk: Desk, visit: Visit) -> Conversation:
         """A chat about an earlier photo, which is looked at once more for it."""
         assert visit.given is not None
-        *_, chat = self.engine.inspect(shown.request_of(visit.given))
-        assert not isinstance(chat, Progress)
+        request = replace(shown.request_of(visit.given), on_record=False)
+        *_, chat = self.engine.inspect(request)
+        assert not isinstance(chat, Progress | Recorded)
         desk.talk(visit, chat)
         visit.turns = visit.turns or list(chat.history)
         return chat

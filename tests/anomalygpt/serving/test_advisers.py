@@ -17,7 +17,8 @@ from anomalygpt.experts.addresses import read_address
 from anomalygpt.experts.consultation import Consultation
 from anomalygpt.experts.manner import Manner
 from anomalygpt.language.generation import GenerationOptions
-from anomalygpt.serving.engine import Engine, Progress, Request
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.requests import Progress, Request
 from anomalygpt.serving.settings import Asking, ServerSettings
 from tests.chat_server import MODEL, Act, ChatServer, serving
 

@@ -16,7 +16,8 @@ from anomalygpt.constants import ANOMALY_QUESTION
 from anomalygpt.errors import AnomalyGPTError, BusyError, MissingPartError
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.serving import engine as engine_module
-from anomalygpt.serving.engine import Engine, Progress, Request
+from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.requests import Progress, Request
 from anomalygpt.serving.settings import ServerSettings
 
 SHORT = GenerationOptions(max_new_tokens=6)

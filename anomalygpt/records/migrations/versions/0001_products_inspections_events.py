@@ -130,5 +130,7 @@ def _make_service() -> None:
 
 
 def downgrade() -> None:
-    """There is nothing before."""
-    raise NotImplementedError("the first version has none before it")
+    """Delete all tables."""
+    for name in ("jobs", "answers", "keys", "events", "feedback", "inspections", "product_photos"):
+        op.drop_table(name)
+    op.drop_table("products")
