@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 
+from anomalygpt.cli.plants import stored
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK
 from anomalygpt.cli.voices import add_talk_options, consultants_of, dismiss
@@ -52,10 +53,11 @@ def run(options: argparse.Namespace) -> int:
 
     if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no letters end nothing
         sys.stdin.reconfigure(errors="replace")
+    kept = stored(options)
     consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=True)
     try:
-        sitting = Sitting(assistant, options, consultants)
+        sitting = Sitting(assistant, options, consultants, kept)
         sitting.show()
         for line in _lines(sitting.interactive):
             if not sitting.handle(line):

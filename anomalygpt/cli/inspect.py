@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalygpt.cli.plants import Stored, stored
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
 from anomalygpt.cli.voices import add_talk_options, consultants_of, dismiss
@@ -28,14 +29,13 @@ def run(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
     from tqdm import tqdm
 
-    from anomalygpt.cli.assistant import assistant_of, remember
-    from anomalygpt.images.reading import common_bit_depth, load_image
+    from anomalygpt.cli.assistant import assistant_of
+    from anomalygpt.images.reading import load_image
     from anomalygpt.progress import with_bar
-    from anomalygpt.references.mutual import compare_among
-    from anomalygpt.references.runs import learn_run
     from anomalygpt.results.pictures import overlay, save_image
     from anomalygpt.results.sentences import sentence
 
+    kept = stored(options)
     paths = _listed(options.images)
     good = _listed(options.reference)
     outputs = _output_names(paths)
@@ -44,31 +44,17 @@ def run(options: argparse.Namespace) -> int:
     _check_mutual(options)
     consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=not options.map_only)
-    depth = options.bit_depth or common_bit_depth([*good, *paths])
-    if options.mutual:
-        bank = compare_among(
-            assistant, paths, bit_depth=depth, formulation=options.formulation, watch=with_bar
-        )
-    else:
-        bank = remember(assistant, good, options, depth)
-    if options.most_are_good:
-        count = learn_run(
-            assistant,
-            paths,
-            bank,
-            category=options.category,
-            bit_depth=depth,
-            formulation=options.formulation,
-            watch=with_bar,
-        )
-        say(f"{count} photos show how good parts vary: distances count {bank.factor:.2f}-fold")
-    found = _found(options, assistant, consultants, paths, bank, good, depth)
+    bank, depth = _bank(options, assistant, kept, paths, good)
+    first = kept.first if kept else next(iter(good), None)
+    found = _found(options, assistant, consultants, paths, bank, first, depth)
     failed = 0
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
         if isinstance(inspection, AnomalyGPTError):
             failed += 1
             say(f"skipped: {inspection}")
             continue
+        if kept is not None:
+            kept.record(inspection, path, assistant)
         if options.save_overlay:
             picture = overlay(load_image(path, depth), inspection)
             save_image(picture, options.save_overlay / f"{outputs[path]}.png", is_result=True)
@@ -82,13 +68,50 @@ def run(options: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
+def _bank(
+    options: argparse.Namespace,
+    assistant: AnomalyGPT,
+    kept: Stored | None,
+    paths: Sequence[Path],
+    good: Sequence[Path],
+) -> tuple[MemoryBank, int | None]:
+    """What photos are compared with, and how many bits they are read with."""
+    from anomalygpt.cli.assistant import remember
+    from anomalygpt.images.reading import common_bit_depth
+    from anomalygpt.progress import with_bar
+    from anomalygpt.references.mutual import compare_among
+    from anomalygpt.references.runs import learn_run
+
+    if kept is not None:
+        bank = kept.bank(assistant)
+        return bank, options.bit_depth or bank.bit_depth or common_bit_depth(paths)
+    depth = options.bit_depth or common_bit_depth([*good, *paths])
+    if options.mutual:
+        return compare_among(
+            assistant, paths, bit_depth=depth, formulation=options.formulation, watch=with_bar
+        ), depth
+    bank = remember(assistant, good, options, depth)
+    if options.most_are_good:
+        count = learn_run(
+            assistant,
+            paths,
+            bank,
+            category=options.category,
+            bit_depth=depth,
+            formulation=options.formulation,
+            watch=with_bar,
+        )
+        say(f"{count} photos show how good parts vary: distances count {bank.factor:.2f}-fold")
+    return bank, depth
+
+
 def _found(
     options: argparse.Namespace,
     assistant: AnomalyGPT,
     consultants: Consultants | None,
     paths: Sequence[Path],
     bank: MemoryBank,
-    good: Sequence[Path],
+    first: Path | None,
     depth: int | None,
 ) -> Iterator[Inspection | AnomalyGPTError]:
     """The findings on each photo, or the error that stands for it."""
@@ -104,7 +127,7 @@ def _found(
         )
         return
     try:
-        yield from consultants.inspect(assistant, paths, bank, next(iter(good), None), **how)
+        yield from consultants.inspect(assistant, paths, bank, first, **how)
     finally:
         dismiss(consultants.voice, options)
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "simulate",
     "data",
     "knowledge",
+    "product",
     "train",
     "evaluate",
     "doctor",

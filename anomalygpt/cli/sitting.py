@@ -19,6 +19,7 @@ from PIL import Image
 from anomalygpt.chat import Talk
 from anomalygpt.cli.assistant import reference_paths, remember
 from anomalygpt.cli.half_blocks import LINES_OF_TEXT, can_draw, half_blocks, picture_size
+from anomalygpt.cli.plants import Stored
 from anomalygpt.cli.status import plain, say
 from anomalygpt.errors import AnomalyGPTError, ConfigError, DialogueTooLongError, OutputError
 from anomalygpt.experts.briefing import Exhibits
@@ -63,6 +64,7 @@ class Sitting:
         assistant: AnomalyGPT,
         options: argparse.Namespace,
         consultants: Consultants | None = None,
+        kept: Stored | None = None,
     ) -> None:
         """Read the references, and inspect the photo.
 
@@ -70,6 +72,7 @@ class Sitting:
             assistant: that inspects.
             options: of `anomalygpt chat`.
             consultants: experts and knowledge that take part.
+            kept: the product whose references these are; what is found goes on record.
 
         Raises:
             ImageError, SourceError: a photo cannot be used; it is named.
@@ -85,9 +88,12 @@ class Sitting:
             seed=options.seed,
         )
         self._inputs: list[Path] = []
+        self._kept = kept
         self._bank = MemoryBank(assistant.encoder_id)
         self.references: list[Path] = []
-        self._look(Path(options.image), reference_paths(options))
+        if kept is not None:
+            self._bank = kept.bank(assistant)
+        self._look(Path(options.image), None if kept else reference_paths(options))
 
     def handle(self, line: str) -> bool:
         """Answer a question or obey a command; False when it was the last.
@@ -149,10 +155,12 @@ class Sitting:
         chat = assistant.chat_about(evidence)
         talk: Talk = chat
         if self._consultants is not None:
-            first = references[0] if references else None
+            first = next(iter(references), self._kept.first if self._kept else None)
             exhibits = Exhibits(photo, first, options.bit_depth or bank.bit_depth)
             talk = self._consultants.talk(assistant, chat, evidence, exhibits)
         talk.judge()  # later answers then go with the verdict; what can fail does so here
+        if self._kept is not None:
+            self._kept.record(talk.inspection, photo, assistant)
         return talk
 
     def _answer(self, question: str) -> None:
@@ -191,6 +199,13 @@ class Sitting:
         self.show()
 
     def _reference(self, text: str) -> None:
+        if self._kept is not None:
+            if text:
+                raise ConfigError(
+                    "a product has its own references; change them with `anomalygpt product add`"
+                )
+            print(plain(f"references: {', '.join(self._bank.names)}"), flush=True)
+            return
         if not text:
             print(_names(self.references), flush=True)
             return

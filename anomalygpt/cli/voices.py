@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomalygpt.cli.plants import add_place
 from anomalygpt.cli.status import say
 from anomalygpt.errors import ConfigError
 from anomalygpt.experts.addresses import Address, read_address
@@ -75,9 +76,10 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--product",
-        help="which of its products this is (by default found out by the photos that lie in it, "
-        "else all of them are searched)",
+        help="which product this is: one that `anomalygpt product` keeps, or one of --knowledge "
+        "(by default found out by the photos that lie in it, else all of it is searched)",
     )
+    add_place(group)
 
 
 def address_of(options: argparse.Namespace) -> Address | None:
@@ -138,8 +140,6 @@ def consultants_of(options: argparse.Namespace) -> Consultants | None:
     """
     voice = voice_of(options)
     if voice is None and options.knowledge is None:
-        if options.product is not None:
-            raise ConfigError("--product needs --knowledge DIR")
         return None
     from anomalygpt.experts.consulting import Consultants
     from anomalygpt.knowledge.store import Knowledge

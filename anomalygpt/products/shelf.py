@@ -18,6 +18,7 @@ from PIL import Image
 
 from anomalygpt.errors import MissingPartError, OutputError
 from anomalygpt.files import write_atomically
+from anomalygpt.images.reading import common_bit_depth
 from anomalygpt.products.product import Product
 from anomalygpt.records.blobs import Blobs
 from anomalygpt.references.filling import Named, detail_of, fill
@@ -94,8 +95,8 @@ class Shelf:
         kind = assistant.config.decoder.formulation
         detail = settings.detail if kind == "normalised" else "whole"
         bank = library.new_bank(fixed_pose=settings.fixed_pose, detail=detail)
-        bank.bit_depth = settings.bit_depth
         paths = [self._blobs.path(each.photo) for each in product.references]
+        bank.bit_depth = settings.bit_depth or common_bit_depth(paths)
         names = {str(self._blobs.path(each.photo)): each.name for each in product.references}
         for each in product.references:
             self._blobs.get(each.photo)  # a damaged photo must not become what good parts are
@@ -110,7 +111,7 @@ class Shelf:
                         turns,
                         settings.flips,
                         settings.fixed_pose,
-                        settings.bit_depth,
+                        bank.bit_depth,
                         detail_of(detail, number),
                     ),
                 )
