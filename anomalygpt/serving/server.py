@@ -92,7 +92,7 @@ class Server:
                 {"error": f"at most {self.settings.max_upload_mb:g} MB can be uploaded"}, 413
             )
         response = await go_on(request)
-        response.headers["Content-Security-Policy"] = CONTENT_POLICY
+        response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         path = request.url.path

@@ -55,19 +55,31 @@ class Drawings:
     """Drawings that are open, each under a word of its own."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Drawing] = {}
+        self._open: dict[str, tuple[Drawing, Callable[[], None]]] = {}
         self._lock = threading.Lock()
 
-    def add(self, drawing: Drawing) -> str:
-        """Open a drawing; the word by which it is found, 192 random bits."""
+    def add(self, drawing: Drawing, touched: Callable[[], None] = lambda: None) -> str:
+        """Open a drawing.
+
+        Args:
+            drawing: what is drawn on.
+            touched: called whenever somebody asks for it.
+
+        Returns:
+            The word by which it is found, 192 random bits.
+        """
         word = secrets.token_urlsafe(24)
         with self._lock:
-            self._open[word] = drawing
+            self._open[word] = (drawing, touched)
         return word
 
     def of(self, word: str) -> Drawing | None:
         """The drawing of a word; None where there is none."""
-        return self._open.get(word)
+        found = self._open.get(word)
+        if found is None:
+            return None
+        found[1]()
+        return found[0]
 
     def remove(self, word: str) -> None:
         """Close a drawing; its files stay."""
