@@ -64,6 +64,7 @@ NEVER = [
     ("anomalygpt.evaluation", ("training",)),
     ("anomalygpt.serving.desk", ("serving.api",)),
     ("anomalygpt.serving.api", ("serving.desk",)),
+    ("anomalygpt.serving.drawing", ("serving.api", "serving.desk")),
 ]
 # Packages of others, and the only places that may import them.
 ONLY = [
@@ -71,7 +72,12 @@ ONLY = [
     (("gradio",), ("anomalygpt.serving.desk", "anomalygpt.serving.server")),
     (
         ("fastapi",),
-        ("anomalygpt.serving.desk", "anomalygpt.serving.server", "anomalygpt.serving.api"),
+        (
+            "anomalygpt.serving.desk",
+            "anomalygpt.serving.server",
+            "anomalygpt.serving.api",
+            "anomalygpt.serving.drawing",
+        ),
     ),
     (("ray",), ("anomalygpt.bulk.ray_data",)),
     (

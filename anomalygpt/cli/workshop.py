@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalygpt.cli import looks
+from anomalygpt.cli import drawing, looks
 from anomalygpt.cli.status import OK, SOME_FAILED, say
 from anomalygpt.cli.tooling import Parts, add_layout, print_findings, told, tool
 
@@ -30,6 +30,7 @@ def add_tools(parts: Parts) -> None:
     _add_verify(parts)
     _add_labels(parts)
     looks.add_tools(parts)
+    drawing.add_draw(parts)
 
 
 # --- meta ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from anomalygpt.chat import Talk
@@ -170,6 +171,24 @@ class Engine:
             yield fresh
 
         return iter(self.worker.submit(steps()))
+
+    def features(self, model: str, photo: Image.Image) -> np.ndarray:
+        """What the model's image encoder says about a photo as a whole, (1, D) float.
+
+        Raises:
+            BusyError: too many calls wait.
+            AnomalyGPTError: there is no such model, or it cannot be loaded.
+        """
+        if model not in self.settings.models:
+            raise AnomalyGPTError(f"there is no model {model!r} here")
+
+        def steps() -> Step:
+            encoded = self._model(model).encode([photo])
+            yield encoded.features.embedding.float().cpu().numpy()
+
+        (row,) = self.worker.submit(steps())
+        assert isinstance(row, np.ndarray)
+        return row
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""

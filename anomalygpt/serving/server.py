@@ -6,7 +6,6 @@ import atexit
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -21,12 +20,12 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from anomalygpt.errors import ConfigError
 from anomalygpt.presets import find_examples
 from anomalygpt.serving.desk.mounting import mounted
 from anomalygpt.serving.desk.page import Page
 from anomalygpt.serving.desk.sessions import Desks
 from anomalygpt.serving.engine import Engine
+from anomalygpt.serving.listening import OWN_HOSTS, listen, shown_host
 from anomalygpt.serving.settings import ServerSettings
 
 # The browser itself refuses whatever would leave this server.
@@ -93,7 +92,7 @@ class Server:
                 {"error": f"at most {self.settings.max_upload_mb:g} MB can be uploaded"}, 413
             )
         response = await go_on(request)
-        response.headers["Content-Security-Policy"] = CONTENT_POLICY
+        response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         path = request.url.path
@@ -107,37 +106,14 @@ def _is_picture(response: Response) -> bool:
     return kind.startswith("image/") and "svg" not in kind
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that waits for visitors; port 0 takes any that is free.
-
-    Raises:
-        ConfigError: the address cannot be used.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}; choose another --port "
-            "or --host"
-        ) from error
-    return listener
-
-
 def address_of(settings: ServerSettings, port: int) -> str:
     """What to type into a browser on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    if ":" in host:
-        host = f"[{host.replace('%', '%25')}]"  # a zone such as fe80::1%eth0
-    return f"http://{host}:{port}{settings.root_path}/"
+    return f"http://{shown_host(settings.host)}:{port}{settings.root_path}/"
 
 
 def serve(settings: ServerSettings) -> None:
     """Load the model, open the page, and serve until Ctrl-C."""
-    if settings.auth is None and settings.host not in ("127.0.0.1", "localhost", "::1"):
+    if settings.auth is None and settings.host not in OWN_HOSTS:
         print(
             f"anomalygpt: {settings.host} is reached by others, and no --auth is set: whoever can "
             "reach it can use it",

@@ -91,13 +91,29 @@ def see(
             waiting = []
     if waiting:
         rows.append(encode(waiting))
+    return gathered(read, rows, broken)
+
+
+def gathered(
+    read: Sequence[Path], rows: Sequence[np.ndarray], unreadable: Sequence[Path] = ()
+) -> Seen:
+    """Photos with features that somebody computed.
+
+    Args:
+        read: the photos.
+        rows: their features, (B, D) each, of all photos together.
+        unreadable: photos that have none.
+
+    Raises:
+        DataError: fewer than three can be read.
+    """
     if len(read) < _FEWEST:
         raise DataError(
             f"{len(read)} photos can be read; at least {_FEWEST} are needed to compare them"
         )
     features = np.concatenate(rows).astype(np.float64)
     features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return Seen(tuple(read), features, tuple(broken))
+    return Seen(tuple(read), features, tuple(unreadable))
 
 
 def _read(path: Path) -> Image.Image | None:

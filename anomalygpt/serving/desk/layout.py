@@ -10,9 +10,11 @@ from typing import Any
 import gradio as gr
 
 from anomalygpt.experts.manner import NOTATIONS
-from anomalygpt.serving.desk import endpoints, views
+from anomalygpt.serving.desk import data_page, endpoints, views
+from anomalygpt.serving.desk.data_page import DataPage
 from anomalygpt.serving.desk.page import Page
 from anomalygpt.serving.desk.talking import Talking
+from anomalygpt.serving.drawing.routes import Drawings
 
 # What the browser does with a file that is ready.
 SAVE_FILE = """(file) => {
@@ -32,7 +34,9 @@ TAB = "(tab, ...others) => [window.deskTab(), ...others]"
 # Links to the parts of the page: for the keyboard, and at the bottom of a phone.
 HEAD = """<h1>AnomalyGPT</h1><p>Is something wrong with this part, and where? Ask on.</p>
 <nav id="jump" aria-label="Parts of the page"><a href="#photo">Photo</a>
-<a href="#verdict">Verdict</a><a href="#question">Ask</a></nav>"""
+<a href="#verdict">Verdict</a><a href="#question">Ask</a></nav>
+<nav class="pages" aria-label="Pages"><a href="./" aria-current="page">Inspect</a>
+<a href="data">Data</a></nav>"""
 
 _QUIET: Any = {"show_progress": "hidden", "api_visibility": "private"}
 _FILE_BUTTONS = (("report", "Report"), ("overlay", "Overlay"), ("mask", "Mask"), ("json", "JSON"))
@@ -106,8 +110,13 @@ class _Right:
     stop_answer: gr.Button
 
 
-def build(page: Page) -> gr.Blocks:
-    """The page with everything on it."""
+def build(page: Page, drawings: Drawings) -> gr.Blocks:
+    """The pages with everything on them.
+
+    Args:
+        page: what the buttons do.
+        drawings: where photos are opened for drawing.
+    """
     settings = page.engine.settings
     with gr.Blocks(
         title="AnomalyGPT", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
@@ -121,6 +130,7 @@ def build(page: Page) -> gr.Blocks:
         _connect(blocks, page, left, right)
         endpoints.add(page.engine)
         blocks.unload(page.leave)
+    data_page.add(blocks, DataPage(page, drawings), _Files, _QUIET, (TAB, SAVE_FILE))
     blocks.queue(
         max_size=2 * settings.queue_size,
         default_concurrency_limit=settings.queue_size,

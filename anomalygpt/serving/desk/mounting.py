@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from anomalygpt.serving.desk.layout import build
 from anomalygpt.serving.desk.page import Page
+from anomalygpt.serving.drawing.routes import Drawings, drawing_routes
 from anomalygpt.serving.settings import ServerSettings
 
 STATIC = Path(__file__).parent / "static"
@@ -26,7 +27,9 @@ LANGUAGES = ("en",)
 
 def mounted(app: FastAPI, page: Page, settings: ServerSettings) -> FastAPI:
     """The server with the page at its root."""
-    blocks = build(page)
+    drawings = Drawings()
+    app.include_router(drawing_routes(drawings))  # before the pages, which take what is left
+    blocks = build(page, drawings)
     mounted_app = gr.mount_gradio_app(
         app,
         blocks,

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -21,8 +21,10 @@ from PIL import Image
 from anomalygpt.chat import Talk
 from anomalygpt.files import hash_file
 from anomalygpt.results.inspection import Inspection
+from anomalygpt.serving.desk.photoset import PhotoSet
 from anomalygpt.serving.desk.rows import Batch
 from anomalygpt.serving.desk.visits import Given, Visit
+from anomalygpt.serving.drawing.routes import Drawings
 
 MOST_DESKS = 200
 MOST_VISITS = 12
@@ -44,6 +46,7 @@ class Desk:
         self.inspector = ""
         self.used = time.monotonic()
         self.batch: Batch | None = None
+        self.data: PhotoSet | None = None
         self.pending = ""  # a question that found no room in the chat
         self._also_kept: set[Path] = set()
         self._stops = 0
@@ -153,6 +156,36 @@ class Desk:
             self.current = self.batch = None
             self._count, self.inspector, self.pending = 0, "", ""
             self._sweep()
+            self._close_data()
+
+    def lay_out(self, uploads: Sequence[str], drawings: Drawings) -> PhotoSet:
+        """Photos for the page "Data"; those that lay there are put away, unless they are the same.
+
+        Args:
+            uploads: files, in order.
+            drawings: where they can be drawn on.
+        """
+        with self._lock:
+            if self.data is None or self.data.given != tuple(uploads):
+                self._close_data()
+                self._files += 1
+                folder = self.folder / f"data-{self._files}"
+                self.data = PhotoSet(folder, uploads, drawings, self.touch)
+            return self.data
+
+    def put_away(self) -> None:
+        """Delete what lies on the page "Data"."""
+        with self._lock:
+            self._close_data()
+
+    def touch(self) -> None:
+        """Somebody is there."""
+        self.used = time.monotonic()
+
+    def _close_data(self) -> None:
+        if self.data is not None:
+            self.data.close()
+            self.data = None
 
     def _give_up(self, given: Given | None) -> int:
         """The number of a new visit, after a visit to the same photo was taken away for it."""
@@ -221,7 +254,7 @@ class Desks:
             if desk is None:
                 self._opened += 1
                 desk = self._desks[mark] = Desk(self.folder / f"desk-{self._opened}")
-            desk.used = time.monotonic()
+            desk.touch()
             self._desks.move_to_end(mark)
             gone = self._outdated()
         _delete(gone)
@@ -277,4 +310,5 @@ class Desks:
 
 def _delete(desks: Iterable[Desk]) -> None:
     for desk in desks:
+        desk.put_away()
         shutil.rmtree(desk.folder, ignore_errors=True)
