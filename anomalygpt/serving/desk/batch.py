@@ -66,7 +66,8 @@ def run(
     """
     batch = Batch(min(len(photos), MOST_PHOTOS), max(0, len(photos) - MOST_PHOTOS))
     depth = common_bit_depth([*shared.references, *map(Path, photos[:MOST_PHOTOS])])
-    good = tuple(load_image(path, depth) for path in shared.references)
+    known = () if shared.product else shared.references  # the engine has those of products
+    good = tuple(load_image(path, depth) for path in known)
     yield batch
     for number, path in enumerate(photos[:MOST_PHOTOS], start=1):
         if not going_on():
@@ -94,8 +95,16 @@ def _row(
     name = given.photo.name
     try:
         photo = load_image(given.photo, depth)
-        names = tuple(path.name for path in given.references)
-        request = Request(photo, name, good, given.description or None, given.model, names)
+        request = Request(
+            photo,
+            name,
+            good,
+            given.description or None,
+            given.model,
+            given.reference_names,
+            product=given.product,
+            content=given.photo.read_bytes(),
+        )
         for step in engine.inspect(request):
             if not going_on():
                 return None

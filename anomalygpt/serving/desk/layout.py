@@ -12,7 +12,7 @@ import gradio as gr
 from anomalygpt.experts.manner import NOTATIONS
 from anomalygpt.serving.desk import data_page, endpoints, views
 from anomalygpt.serving.desk.data_page import DataPage
-from anomalygpt.serving.desk.page import Page
+from anomalygpt.serving.desk.page import NO_PRODUCT, Page
 from anomalygpt.serving.desk.talking import Talking
 from anomalygpt.serving.drawing.routes import Drawings
 
@@ -68,6 +68,8 @@ def _images(gallery: Any) -> list[Any]:
 class _Left:
     """What is handed in."""
 
+    product: gr.Dropdown
+    add_good: gr.HTML
     photo: gr.Image
     references: gr.Gallery
     description: gr.Textbox
@@ -140,7 +142,14 @@ def build(page: Page, drawings: Drawings) -> gr.Blocks:
 
 
 def _left(page: Page) -> _Left:
-    photo, references = _photos()
+    product = gr.Dropdown(
+        [(NO_PRODUCT, "")],
+        value="",
+        label="Product",
+        visible=page.engine.plant is not None,
+        elem_id="product",
+    )
+    photo, references, add_good = _photos()
     description = gr.Textbox(
         label="About the part (optional)",
         placeholder="This is a photo of a metal plate with four holes.",
@@ -178,12 +187,12 @@ def _left(page: Page) -> _Left:
         )
         inspect_all = gr.Button("Inspect all", variant="primary", size="md", elem_id="inspect-all")
     return _Left(
-        photo, references, description, inspect, following, clear, earlier, photos, inspect_all,
-        drawer, examples, *_settings(page),
+        product, add_good, photo, references, description, inspect, following, clear, earlier,
+        photos, inspect_all, drawer, examples, *_settings(page),
     )  # fmt: skip
 
 
-def _photos() -> tuple[gr.Image, gr.Gallery]:
+def _photos() -> tuple[gr.Image, gr.Gallery, gr.HTML]:
     photo = _Photo(
         label="Photo of the part",
         sources=["upload", "webcam", "clipboard"],
@@ -207,11 +216,11 @@ def _photos() -> tuple[gr.Image, gr.Gallery]:
     )
     # Gradio's own button for a further photo is a button in a button, which no screen reader
     # reads; `static/desk.js` lets this one do the same.
-    gr.HTML(
+    add_good = gr.HTML(
         '<button type="button" class="add-good">Add a photo of a good part</button>',
         elem_id="add-good",
     )
-    return photo, references
+    return photo, references, add_good
 
 
 def _settings(page: Page) -> tuple[gr.Dropdown, gr.Radio, gr.Slider, gr.Slider, list[Any]]:
@@ -309,8 +318,9 @@ def _downloads() -> tuple[gr.Column, dict[str, gr.Button], list[gr.Textbox]]:
 
 def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     """What happens when."""
-    handed: list[Any] = [left.photo, left.references, left.description]
-    given = [*handed, left.model, left.palette, *left.asked]
+    handed: list[Any] = [left.photo, left.references, left.description, left.product]
+    shared = [left.references, left.description, left.model, left.product]
+    given = [left.photo, *shared, left.palette, *left.asked]
     finding: list[Any] = [
         right.verdict, right.viewer, right.chatbot, *right.suggested, left.earlier,
         right.downloads, left.drawer, *right.sheet, right.notice, right.go_on, right.stop,
@@ -324,6 +334,7 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
             left.references.change,
             left.description.submit,
             left.model.input,
+            left.product.input,
             *(part.input for part in left.asked),
         ],
         page.inspect,
@@ -341,8 +352,11 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     blocks.load(page.arrive, [tab, left.palette], [*handed, *finding, *table], js=TAB, **_QUIET)
     if page.examples:
         left.examples.select(page.example, None, [left.photo, left.references], **_QUIET)
-    several = [left.photos, left.references, left.description, left.model]
-    left.inspect_all.click(page.inspect_all, several, table, **running)
+    left.inspect_all.click(page.inspect_all, [left.photos, *shared], table, **running)
+    if page.engine.plant is not None:
+        gr.on([blocks.load, left.product.focus], page.products, None, left.product, **_QUIET)
+        hidden = [left.references, left.add_good]
+        left.product.change(page.chosen, left.product, hidden, **_QUIET)
     right.table.click(page.open_row, left.palette, [*handed, *finding], **_QUIET)
     for stop in (right.stop, right.stop_all, right.stop_answer):
         stop.click(page.stop, None, None, **_QUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,8 @@ from anomalygpt.serving.engine import Engine
 from anomalygpt.serving.requests import Progress, Recorded
 from anomalygpt.serving.settings import Asking
 
+NO_PRODUCT = "None: compare with the good parts below"
+
 
 class Page:
     """What the buttons do; every visitor has a desk of their own."""
@@ -36,6 +39,7 @@ class Page:
         references: list[str],
         description: str,
         model: str,
+        product: str | None,
         palette: Any,
         speaks: bool,
         notation: str,
@@ -50,7 +54,12 @@ class Page:
             yield shown.finding(desk, palette).flat()
             return
         asking = self._asking(speaks, notation, thinks, decider)
-        given = shown.given_by(photo, references, description, model, asking)
+        try:
+            given = self._given(photo, references, description, model, product, asking)
+        except AnomalyGPTError as error:
+            desk.current = None
+            yield shown.finding(desk, palette)._replace(verdict=views.problem(str(error))).flat()
+            return
         if desk.current is not None and shown.same(desk.current, given):
             # It is on the page. Drawn again, it could arrive after an answer that it lacks.
             yield shown.unchanged().flat()
@@ -63,6 +72,7 @@ class Page:
         references: list[str],
         description: str,
         model: str,
+        product: str | None,
         palette: Any,
         speaks: bool,
         notation: str,
@@ -78,7 +88,28 @@ class Page:
             yield shown.finding(desk, palette)._replace(verdict=problem).flat()
             return
         asked = (speaks, notation, thinks, decider)
-        yield from self.inspect(photo, references, description, model, palette, *asked, request)
+        given = (photo, references, description, model, product)
+        yield from self.inspect(*given, palette, *asked, request)
+
+    def _given(
+        self,
+        photo: str,
+        references: Sequence[str],
+        description: str,
+        model: str,
+        product: str | None,
+        asking: Asking | None = None,
+    ) -> Given:
+        """What was handed in; with a product, its references.
+
+        Raises:
+            SourceError: there is no such product any more.
+        """
+        given = shown.given_by(photo, references, description, model, asking)
+        plant = self.engine.plant
+        if plant is None or not product:
+            return given
+        return shown.of_product(given, plant.products.find(product), plant.blobs)
 
     def _asking(self, speaks: bool, notation: str, thinks: bool, decider: Any) -> Asking | None:
         """Who takes part by the visitor's settings; None where the server has nobody for it."""
@@ -111,6 +142,16 @@ class Page:
             yield shown.finding(desk, palette)._replace(verdict=views.problem(message)).flat()
             return
         yield shown.finding(desk, palette).flat()
+
+    def products(self) -> Any:
+        """The products that may be chosen now."""
+        plant = self.engine.plant
+        names = [] if plant is None else plant.products.names()
+        return gr.update(choices=[(NO_PRODUCT, ""), *((name, name) for name in names)])
+
+    def chosen(self, product: str | None) -> tuple[Any, Any]:
+        """Room for good parts only where no product brings its own."""
+        return (gr.update(visible=not product),) * 2
 
     def stop(self, request: gr.Request) -> None:
         """End what this visitor waits for, at its next step."""
@@ -152,7 +193,7 @@ class Page:
         desk = self._desk(request)
         desk.clear()
         empty = Table("", *[gr.update(visible=False)] * 2)
-        return (None, [], "", *shown.finding(desk, "warm").flat(), *empty)
+        return (None, [], "", "", *shown.finding(desk, "warm").flat(), *empty)
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed."""
@@ -176,6 +217,7 @@ class Page:
         references: list[str],
         description: str,
         model: str,
+        product: str | None,
         request: gr.Request,
     ) -> Iterator[Table]:
         """The table of a batch, growing."""
@@ -187,16 +229,18 @@ class Page:
             return
         desk.batch = None
         desk.forget()
-        shared = shown.given_by(photos[0], references, description, model)
+        good: Sequence[Path] = ()
         shown_at = 0.0
         try:
+            shared = self._given(photos[0], references, description, model, product)
+            good = shared.references
             for made in batch.run(self.engine, desk, photos, shared, desk.until_stopped()):
                 desk.batch = made
                 if not made.running or time.monotonic() - shown_at > shown.TABLE_SECONDS:
                     yield shown.table(made, made.running)
                     shown_at = time.monotonic()
         except (AnomalyGPTError, OSError) as error:
-            message = shown.without_folders(str(error), shared.references)
+            message = shown.without_folders(str(error), good)
             yield Table(views.problem(message), quiet, quiet)
 
     def open_row(self, palette: Any, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
@@ -206,7 +250,7 @@ class Page:
         row = made.row(int(event.number)) if made else None
         found = row.inspection() if row else None
         if row is not None and row.given is not None and found is not None:
-            names = tuple(path.name for path in row.given.references)
+            names = row.given.reference_names
             again = next((v for v in desk.visits if shown.same(v, row.given)), None)
             if again is not None:
                 desk.open(again.number)

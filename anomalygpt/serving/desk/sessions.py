@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -79,12 +80,10 @@ class Desk:
             self._sweep()
 
     def _keep(self, given: Given) -> Given:
-        return Given(
-            self._kept(given.photo),
-            tuple(self._kept(path) for path in given.references),
-            given.description,
-            given.model,
-            given.asking,
+        return replace(
+            given,
+            photo=self._kept(given.photo),
+            references=tuple(self._kept(path) for path in given.references),
         )
 
     def add(

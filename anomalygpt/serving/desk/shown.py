@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import gradio as gr
 
 from anomalygpt.errors import AnomalyGPTError
 from anomalygpt.images.reading import common_bit_depth, load_image
+from anomalygpt.products.product import Product
+from anomalygpt.records.blobs import Blobs
 from anomalygpt.serving.desk import batch, views
 from anomalygpt.serving.desk.rows import Batch
 from anomalygpt.serving.desk.sessions import Desk
@@ -79,11 +82,12 @@ class Table(NamedTuple):
 
 
 class Handed(NamedTuple):
-    """The left side of the page: photo, references, description."""
+    """The left side of the page: photo, references, description, product."""
 
     photo: Any
     references: Any
     description: Any
+    product: Any
 
 
 def finding(desk: Desk, palette: Any) -> Finding:
@@ -124,6 +128,18 @@ def given_by(
     return Given(Path(photo), good, description.strip(), model, asking)
 
 
+def of_product(given: Given, product: Product, blobs: Blobs) -> Given:
+    """The same with the references of a product instead of those that were handed in."""
+    return replace(
+        given,
+        references=tuple(blobs.path(each.photo) for each in product.references[:MOST_REFERENCES]),
+        names=tuple(Path(each.name).name for each in product.references),
+        model=product.settings.model,
+        product=product.name,
+        version=product.version,
+    )
+
+
 def same(visit: Visit, given: Given) -> bool:
     """Whether a visit is about just this."""
     return visit.given is not None and visit.given.mark == given.mark
@@ -142,14 +158,17 @@ def request_of(given: Given) -> Request:
             f"{LONGEST_DESCRIPTION} are read; make it shorter"
         )
     depth = common_bit_depth([given.photo, *given.references])
+    good = () if given.product else given.references  # the engine has those of products
     return Request(
         photo=load_image(given.photo, depth),
         name=given.photo.name,
-        references=tuple(load_image(path, depth) for path in given.references),
+        references=tuple(load_image(path, depth) for path in good),
         description=given.description or None,
         model=given.model,
-        reference_names=tuple(path.name for path in given.references),
+        reference_names=given.reference_names,
         asking=given.asking,
+        product=given.product,
+        content=given.photo.read_bytes(),
     )
 
 
@@ -182,9 +201,11 @@ def table(made: Batch, running: bool) -> Table:
 def handed(visit: Visit | None) -> Handed:
     """What was handed in for a visit; without one, what is on the page stays there."""
     if visit is None or visit.given is None:
-        return Handed(gr.skip(), gr.skip(), gr.skip())
+        return Handed(gr.skip(), gr.skip(), gr.skip(), gr.skip())
     given = visit.given
-    return Handed(str(given.photo), [str(path) for path in given.references], given.description)
+    # A product's good parts are shown beside the photo, not among those that were handed in.
+    good = gr.skip() if given.product else [str(path) for path in given.references]
+    return Handed(str(given.photo), good, given.description, given.product or "")
 
 
 def without_folders(message: str, paths: Sequence[Path]) -> str:

@@ -27,6 +27,9 @@ class Given:
         description: what was said about the part, without spaces around it.
         model: one of the settings' models.
         asking: who takes part in the talk besides; None for nobody.
+        product: name of the plant's product whose references these are; None for others.
+        version: of the product.
+        names: what the references are called; () for the names of their files.
     """
 
     photo: Path
@@ -34,6 +37,14 @@ class Given:
     description: str = ""
     model: str = "embedded"
     asking: Asking | None = None
+    product: str | None = None
+    version: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def reference_names(self) -> tuple[str, ...]:
+        """What the references are called."""
+        return self.names or tuple(path.name for path in self.references)
 
     @cached_property
     def mark(self) -> tuple[str, ...]:
@@ -44,7 +55,8 @@ class Given:
         """
         files = (self.photo, *self.references)
         hashes = (hash_file(file) for file in files)
-        return (self.description, self.model, str(self.asking), *hashes)
+        product = f"{self.product} {self.version}" if self.product else ""
+        return (self.description, self.model, str(self.asking), product, *hashes)
 
 
 @dataclass

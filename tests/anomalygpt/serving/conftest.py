@@ -15,6 +15,7 @@ import pytest
 
 from anomalygpt import AnomalyGPT
 from anomalygpt.presets import PRESETS
+from anomalygpt.products.plant import Plant
 from anomalygpt.serving import server as server_module
 from anomalygpt.serving.engine import Engine
 from anomalygpt.serving.server import Server
@@ -45,10 +46,12 @@ def _swept() -> Iterator[None]:
 class Running:
     """A server in a thread of this process."""
 
-    def __init__(self, settings: ServerSettings, assistant: AnomalyGPT) -> None:
+    def __init__(
+        self, settings: ServerSettings, assistant: AnomalyGPT, plant: Plant | None = None
+    ) -> None:
         import uvicorn
 
-        self.server = Server(settings, Engine(settings, lambda _: assistant))
+        self.server = Server(settings, Engine(settings, lambda _: assistant, plant))
         listener = server_module.listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.uvicorn = uvicorn.Server(uvicorn.Config(self.server.app, log_level="critical"))
@@ -123,12 +126,12 @@ def inspector() -> AnomalyGPT:
 
 
 @pytest.fixture
-def serve(inspector: AnomalyGPT) -> Iterator[Callable[[ServerSettings], Running]]:
+def serve(inspector: AnomalyGPT) -> Iterator[Callable[..., Running]]:
     """Starts further servers, and ends them."""
     made: list[Running] = []
 
-    def serve(settings: ServerSettings) -> Running:
-        made.append(Running(settings, inspector))
+    def serve(settings: ServerSettings, plant: Plant | None = None) -> Running:
+        made.append(Running(settings, inspector, plant))
         return made[-1]
 
     yield serve
