@@ -13,7 +13,8 @@ from anomalygpt.serving.desk.views import text
 _WIDE, _HIGH, _PICTURE = 900, 560, 46
 
 EMPTY = """<div class="state" role="status">
-<p class="state-title">Drop in photos of one product.</p><p>Check proposes those to look at before training; Draw opens them for masks. Nothing of yours is
+<p class="state-title">Drop in photos of one product.</p>
+<p>Check proposes those to look at before training; Draw opens them for masks. Nothing of yours is
 changed or deleted by what is found.</p></div>"""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anomalygpt.data.tools.canvases import MASK_FOLDER, Canvas
 from anomalygpt.data.tools.cleaning import Limits, Measured, Proposal, measure, propose
 from anomalygpt.data.tools.drawing import Drawing
 from anomalygpt.data.tools.looking import Outlier, Seen, gathered, outliers, plane
@@ -81,11 +82,34 @@ class PhotoSet:
         self.findings: Findings | None = None
         self.word = ""
         folder.mkdir(parents=True)
-        taken: set[str] = set()
-        for upload in map(Path, uploads[:MOST_PHOTOS]):
-            path = folder / _free_name(upload.name, taken)
-            shutil.copyfile(upload, path)
-            self.paths.append(path)
+        self._taken: set[str] = set()
+        self._copies: dict[str, Path] = {}
+        for upload in self.given[:MOST_PHOTOS]:
+            self._lay(upload, Path(upload))
+
+    def take_over(self, before: PhotoSet) -> None:
+        """Masks and drafts of the photos that lay there before; with them their photos, where they
+        are not among these."""
+        for upload, path in before._copies.items():
+            old = Canvas(path, "", before.folder / MASK_FOLDER)
+            drawn = old.draft.exists(), bool(old.masks())
+            if not any(drawn):
+                continue
+            if upload not in self._copies:
+                self._lay(upload, path)
+            new = Canvas(self._copies[upload], "", self.folder / MASK_FOLDER)
+            targets = (new.draft, new.root / new.name)
+            sources = (old.draft, *old.masks()[:1]) if drawn[1] else (old.draft,)
+            for source, target in zip(sources, targets, strict=False):
+                if source.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, target)
+
+    def _lay(self, upload: str, source: Path) -> None:
+        path = self.folder / _free_name(Path(upload).name, self._taken)
+        shutil.copyfile(source, path)
+        self._copies[upload] = path
+        self.paths.append(path)
 
     def look(self, engine: Engine, model: str) -> Iterator[float]:
         """Measure the photos and compare their features; the share that is done, up to 1.
@@ -151,15 +175,8 @@ class PhotoSet:
             writer.writerow(map(_plain, row))
         for rank, other in enumerate(self.findings.outliers, 1):
             if other.is_proposed:
-                row = (
-                    other.path.name,
-                    "unlike the others",
-                    str(rank),
-                    f"{other.score:.4f}",
-                    "",
-                    "",
-                )
-                writer.writerow(map(_plain, row))
+                told = (other.path.name, "unlike the others", str(rank), f"{other.score:.4f}")
+                writer.writerow(map(_plain, (*told, "", "")))
         return file.getvalue().encode("utf-8-sig")
 
 

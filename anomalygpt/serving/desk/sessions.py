@@ -158,7 +158,8 @@ class Desk:
             self._close_data()
 
     def lay_out(self, uploads: Sequence[str], drawings: Drawings) -> PhotoSet:
-        """Photos for the page "Data"; those that lay there are put away, unless they are the same.
+        """Photos for the page "Data". Those that lay there are put away, unless they are the same
+        or somebody has drawn on them.
 
         Args:
             uploads: files, in order.
@@ -166,10 +167,13 @@ class Desk:
         """
         with self._lock:
             if self.data is None or self.data.given != tuple(uploads):
-                self._close_data()
                 self._files += 1
                 folder = self.folder / f"data-{self._files}"
-                self.data = PhotoSet(folder, uploads, drawings, self.touch)
+                laid = PhotoSet(folder, uploads, drawings, self.touch)
+                if self.data is not None:
+                    laid.take_over(self.data)
+                self._close_data()
+                self.data = laid
             return self.data
 
     def put_away(self) -> None:
