@@ -73,6 +73,9 @@ ONLY = [
         ("anomalygpt.serving.desk", "anomalygpt.serving.server", "anomalygpt.serving.api"),
     ),
     (("ray",), ("anomalygpt.bulk.ray_data",)),
+    (("fsspec",), ("anomalygpt.bulk.sources",)),
+    (("watchdog",), ("anomalygpt.bulk.arrivals",)),
+    (("paho",), ("anomalygpt.bulk.sinks",)),
     (
         (
             "requests",
@@ -84,7 +87,8 @@ ONLY = [
             "urllib.request.urlopen",
             "openai",
         ),
-        ("anomalygpt.experts",),
+        # A webhook is told results of a stream; a photo never leaves that way.
+        ("anomalygpt.experts", "anomalygpt.bulk.sinks"),
     ),
 ]
 

@@ -108,7 +108,9 @@ def cut(photos: Iterable[Found], most: int, most_bytes: int = BATCH_BYTES) -> li
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Which settings differ, in words; "" where none does."""
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    return ", ".join(f"{name} ({_told(then.get(name))}, now {_told(now.get(name))})" for name in names)
+    return ", ".join(
+        f"{name} ({_told(then.get(name))}, now {_told(now.get(name))})" for name in names
+    )
 
 
 def _told(value: Any) -> str:

@@ -51,9 +51,7 @@ class Worker:
         told = []
         for photos in batch["photos"]:
             found = [Found(**values) for values in json.loads(str(photos))]
-            told.append(
-                json.dumps(inspect_photos(self._assistant, self._bank, found, self._how))
-            )
+            told.append(json.dumps(inspect_photos(self._assistant, self._bank, found, self._how)))
         return {"number": list(batch["number"]), "rows": told}
 
 
@@ -183,6 +181,7 @@ def _short(error: Exception) -> str:
 def _ray() -> Any:
     # It tells its maker about every start, unless somebody has decided otherwise.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an exception
     try:
         import ray
         import ray.data

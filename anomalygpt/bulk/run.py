@@ -109,7 +109,7 @@ class Work:
 
     def todo(self) -> list[Batch]:
         """Batches with the photos that are not done, or have changed since."""
-        left = []
+        left: list[Batch] = []
         for number, batch in enumerate(self.manifest.batches, start=1):
             photos = [each for each in batch if each.image not in self._rows[number]]
             if photos:
@@ -128,8 +128,9 @@ class Work:
             OutputError: no space or no permission; nothing half-written stays.
         """
         known = {**self._rows[number], **{row["image"]: row for row in rows}}
-        order = [known[each.image] for each in self.manifest.batches[number - 1]
-                 if each.image in known]
+        order = [
+            known[each.image] for each in self.manifest.batches[number - 1] if each.image in known
+        ]
         try:
             write_table(self._part(number), order)
         except OutputError as error:
@@ -236,8 +237,9 @@ def opened_work(
         if path.is_file():
             then = Manifest.load(path)
             if told := difference(then.settings, settings):
-                raise OutputError(f"{shown(output)} was begun with other settings: {told}; "
-                                  f"{BEGIN_AGAIN}")
+                raise OutputError(
+                    f"{shown(output)} was begun with other settings: {told}; {BEGIN_AGAIN}"
+                )
             manifest = then.with_photos(found, most)
         else:
             then, manifest = None, Manifest(dict(settings), cut(found, most), dict(notes))

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from anomalygpt.errors import AnomalyGPTError, ImageError, MissingExtraError, SourceError
+from anomalygpt.errors import ImageError, MissingExtraError, SourceError
 from anomalygpt.files import reason_of, shown
 from anomalygpt.images.listing import IMAGE_SUFFIXES, find_images
 from anomalygpt.images.pages import split_page
@@ -127,18 +127,22 @@ def _version(known: dict[str, Any]) -> str:
 
 def _content(place: str) -> bytes:
     store, path = _opened(place)
-    for left in reversed(range(TRIES)):
-        try:
-            with store.open(path, "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            break
-        except Exception as error:  # stores raise nearly anything
-            if not left:
-                raise ImageError(
-                    f"{shown(place)} cannot be read: {reason_of(error)}; check the store"
-                ) from error
-    raise ImageError(f"{shown(place)} does not exist any more; list the store again")
+    for _ in range(TRIES):
+        content = _tried(store, path)
+        if isinstance(content, bytes):
+            return content
+        if isinstance(content, FileNotFoundError):
+            raise ImageError(f"{shown(place)} does not exist; list the store again")
+    reason = reason_of(content) if isinstance(content, Exception) else ""
+    raise ImageError(f"{shown(place)} cannot be read: {reason}; check the store")
+
+
+def _tried(store: Any, path: str) -> bytes | Exception:
+    try:
+        with store.open(path, "rb") as file:
+            return bytes(file.read())
+    except Exception as error:  # stores raise nearly anything
+        return error
 
 
 def _opened(url: str) -> tuple[Any, str]:
@@ -152,8 +156,6 @@ def _opened(url: str) -> tuple[Any, str]:
         store, path = url_to_fs(url)
     except ImportError as error:  # s3fs and the like; fsspec says which
         raise MissingExtraError(f"{shown(url)}: {reason_of(error)}") from None
-    except AnomalyGPTError:
-        raise
     except Exception as error:
         raise SourceError(
             f"{shown(url)} cannot be opened: {reason_of(error)}; check the address"

@@ -113,8 +113,8 @@ def summary_page(
         cards = "\n".join(_card(row, pictures[row["image"]]) for row in shown)
         body.append(f'<h2>The worst</h2>\n<div class="cards">\n{cards}\n</div>')
     if failed := [row for row in rows if row["error"] is not None]:
-        lines = [(escape(row["image"]), escape(row["error"])) for row in failed]
-        body.append(f"<h2>Could not be inspected</h2>\n{_table(('photo', 'why'), lines)}")
+        why = [(escape(row["image"]), escape(row["error"])) for row in failed]
+        body.append(f"<h2>Could not be inspected</h2>\n{_table(('photo', 'why'), why)}")
     if worst:
         lines = [
             (escape(row["image"]), row["verdict"] or "", _number(row["probability"], 2),

@@ -78,7 +78,7 @@ def check_format(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise OutputError(
-            f"{shown(path)}: results are written as {', '.join(FORMATS)}; give one of these suffixes"
+            f"{shown(path)}: results are written as {', '.join(FORMATS)}; take such a name"
         )
     if path.suffix.lower() == ".parquet":
         _arrow()
