@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -179,6 +180,7 @@ def _observed(folder: Path, note: Callable[[Path, str], None]) -> Any:
                 return
             note(Path(str(event.dest_path if kind == "moved" else event.src_path)), kind)
 
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it calls its own end an error
     observer = Observer()
     observer.schedule(Handler(), str(folder), recursive=True)
     try:

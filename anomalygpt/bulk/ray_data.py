@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 HERE = "local"
 # A batch whose workers die so often is at fault itself.
 MOST_RETRIES = 3
+# Of each worker, over the whole run.
+MOST_RESTARTS = 20
 
 _ADDRESS = re.compile(r"local|auto|(ray://)?[\w.\[\]:-]+:\d+")
 _LONGEST_REASON = 300
@@ -120,7 +123,8 @@ def on_ray(
         cores = max(workers, os.cpu_count() or 1)
         options |= {"num_cpus": cores, "include_dashboard": False}
     try:
-        ray.init(**options)
+        with _silent():
+            ray.init(**options)
     except Exception as error:  # Ray raises nearly anything
         raise WorkerError(
             f"Ray at {address} cannot be used: {_short(error)}; is it running, and of the same "
@@ -155,7 +159,7 @@ def _executed(
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
         num_cpus=1,
         num_gpus=gpus,
-        max_restarts=-1,
+        max_restarts=MOST_RESTARTS,
         max_task_retries=MOST_RETRIES,
     )
     seen = set()
@@ -170,6 +174,20 @@ def _executed(
             f"a batch could not be done: {_short(error)}; what is done is kept, and the same "
             "command goes on"
         ) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Ray's own core writes to the file behind stderr; what matters comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _short(error: Exception) -> str:
