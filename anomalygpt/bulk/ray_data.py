@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ from anomalygpt.bulk.run import Batch, Execute, How, inspect_photos
 from anomalygpt.bulk.sources import Found
 from anomalygpt.bulk.table import Row
 from anomalygpt.errors import ConfigError, MissingExtraError, WorkerError
-from anomalygpt.files import reason_of
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -32,7 +32,9 @@ MOST_RETRIES = 3
 # Of each worker, over the whole run.
 MOST_RESTARTS = 20
 
-_ADDRESS = re.compile(r"local|auto|(ray://)?[\w.\[\]:-]+:\d+")
+CONNECT_SECONDS = 10.0
+
+_ADDRESS = re.compile(r"local|auto|(?P<host>[\w.:\[\]-]+):(?P<port>\d+)")
 _LONGEST_REASON = 300
 
 
@@ -84,8 +86,8 @@ def check_address(address: str) -> None:
     """
     if not _ADDRESS.fullmatch(address):
         raise ConfigError(
-            f"--ray takes nothing, auto, or the address of a cluster, such as ray://head:10001; "
-            f"got {address!r}; photos come before it"
+            "--ray takes nothing, auto, or the address of a cluster that this machine is part of, "
+            f"such as head:6379; got {address!r}; photos come before it"
         )
     _ray()
 
@@ -106,8 +108,9 @@ def on_ray(
         opened: loads the model; it is called in every worker, and must be picklable.
         bank: that photos are compared with.
         how: how they are inspected.
-        address: "local" starts Ray on this machine, "auto" finds one that runs, "ray://HOST:PORT"
-            or "HOST:PORT" is a cluster, which has this program and sees the same photos.
+        address: "local" starts Ray on this machine, "auto" finds one that runs here, "HOST:PORT" is
+            the head of a cluster that this machine is part of; all of it has this program and
+            sees the same photos.
         workers: that hold the model.
         gpu: True gives each a GPU, or an equal share where there are fewer.
 
@@ -123,12 +126,13 @@ def on_ray(
         cores = max(workers, os.cpu_count() or 1)
         options |= {"num_cpus": cores, "include_dashboard": False}
     try:
+        _reach(address)
         with _silent():
             ray.init(**options)
     except Exception as error:  # Ray raises nearly anything
         raise WorkerError(
-            f"Ray at {address} cannot be used: {_short(error)}; is it running, and of the same "
-            "version?"
+            f"Ray at {address} cannot be used: {_short(error.__cause__ or error)}; is it running, "
+            "and of the same version?"
         ) from error
     try:
         gpus = ray.cluster_resources().get("GPU", 0.0) if gpu else 0.0
@@ -176,6 +180,18 @@ def _executed(
         ) from error
 
 
+def _reach(address: str) -> None:
+    """Ray itself would try for minutes, and then end the process.
+
+    Raises:
+        OSError: nobody answers there.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is not None and found["host"]:
+        place = (found["host"].strip("[]"), int(found["port"]))
+        socket.create_connection(place, CONNECT_SECONDS).close()
+
+
 @contextmanager
 def _silent() -> Iterator[None]:
     """Ray's own core writes to the file behind stderr; what matters comes as an exception."""
@@ -190,9 +206,9 @@ def _silent() -> Iterator[None]:
         os.close(kept)
 
 
-def _short(error: Exception) -> str:
+def _short(error: BaseException) -> str:
     """The last line of an error that may hold the trace of another process."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [reason_of(error)]
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[-1].split())[:_LONGEST_REASON]
 
 

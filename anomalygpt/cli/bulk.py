@@ -89,6 +89,7 @@ def run_bulk(options: argparse.Namespace) -> int:
     if note:
         say(note)
     before = noted(output)
+    _whole_paths(options)
     opened = opener_of(options, needs_words=not options.map_only)
     assistant = opened()
     seen = prepared(options, assistant, found, before)
@@ -110,6 +111,14 @@ def run_bulk(options: argparse.Namespace) -> int:
             say(f"{work.done} of {total} photos are done; the same command goes on")
             return INTERRUPTED
         return _finished(options, work, assistant, seen.bank, how, page)
+
+
+def _whole_paths(options: argparse.Namespace) -> None:
+    """Files and folders by their whole paths: workers may have another current folder."""
+    for name in ("model", "encoder_weights"):
+        value = getattr(options, name)
+        if value is not None and Path(value).exists():
+            setattr(options, name, str(Path(value).absolute()))
 
 
 @dataclass(frozen=True)

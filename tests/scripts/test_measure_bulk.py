@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import measure_bulk
 import pytest
+
+import measure_bulk
 
 GOOD = Path(__file__).parents[2] / "examples" / "plate" / "good_1.jpg"
 

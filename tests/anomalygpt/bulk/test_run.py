@@ -81,9 +81,11 @@ def test_a_run_that_ends_anywhere_gives_what_an_uninterrupted_one_does(
     done: Counter[str] = Counter()
     for end in ends:
         execute = Counting(end, back)
-        with opened_work(output, SETTINGS, some(count), 3, {}) as work:
-            with contextlib.suppress(KeyboardInterrupt):
-                list(carry_out(work, execute, lambda: False))
+        with (
+            opened_work(output, SETTINGS, some(count), 3, {}) as work,
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            list(carry_out(work, execute, lambda: False))
         done += execute.done
     last = Counting(backwards=back)
     assert go(output, last, some(count)) == expected

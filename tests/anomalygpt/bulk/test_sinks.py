@@ -1,4 +1,4 @@
-"""Who is told about results: nothing is lost while they are away, and nothing is told but results."""
+"""Who is told about results: nothing is lost while they are away, only results are told."""
 
 from __future__ import annotations
 

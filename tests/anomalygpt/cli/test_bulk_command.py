@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -45,9 +46,9 @@ def test_a_folder_becomes_a_table_and_a_page(inspect, night, tmp_path) -> None:
     assert [row["image"] for row in rows] == ["0.png", "1.png", "2.png", "3.png"]
     text = page.read_text("utf-8")
     assert text.count("data:image/jpeg;base64,") == 2
-    assert text.index("1.png with its map") < text.index("0.png with its map") or (
-        "0.png with its map" not in text
-    )
+    shown = re.findall(r'alt="(\d\.png) with its map"', text)
+    worst = sorted(rows[:3], key=lambda row: -row["score"])
+    assert shown == [row["image"] for row in worst[:2]]
     assert "3.png is a text file" in text
     assert not parts_folder(output).exists()
     again = inspect(night, "--output", output)
@@ -68,7 +69,7 @@ def test_a_whole_assistant_judges(anomalygpt, night, parts, assistant_folder, tm
 
 
 def test_a_killed_run_goes_on(inspect, night, parts, encoder_options, tmp_path) -> None:
-    for number in range(4, 40):
+    for number in range(4, 30):
         shutil.copyfile(parts / "other.png", night / f"{number}.png")
     whole, output = tmp_path / "whole.jsonl", tmp_path / "results.jsonl"
     options = ["--batch-size", 1, "--worst", 1]
@@ -85,7 +86,7 @@ def test_a_killed_run_goes_on(inspect, night, parts, encoder_options, tmp_path) 
     assert not output.exists()
     done = {path.name: path.read_bytes() for path in parts_folder(output).glob("part-*.jsonl")}
     ran = inspect(night, "--output", output, *options)
-    assert f"{len(done)} of 40 photos are done already" in ran.err
+    assert f"{len(done)} of 30 photos are done already" in ran.err
     assert plain(read_table(output)) == plain(read_table(whole))
     kept = {json.loads(part)["image"]: json.loads(part) for part in done.values()}
     rows = {row["image"]: row for row in read_table(output)}
