@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def copies(photos: Sequence[Path], count: int, folder: Path) -> list[str]:
     """So many copies, each with a name of its own; copies of one photo share their bytes."""
     folder.mkdir()
-    names = []
+    names: list[str] = []
     for number in range(count):
         photo = photos[number % len(photos)]
         name = f"{number:06d}{photo.suffix}"
