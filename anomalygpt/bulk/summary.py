@@ -35,7 +35,7 @@ figcaption { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; }
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .75rem; text-align: left; }
-td { overflow-wrap: anywhere; } td.number { text-align: right; }
+td { overflow-wrap: anywhere; } td:first-child { min-width: 12rem; }
 """
 
 
