@@ -80,6 +80,11 @@ class MemoryBank:
         """Names of the references, in the order in which they came."""
         return tuple(self._references)
 
+    @property
+    def marks(self) -> tuple[frozenset[str], ...]:
+        """The marks that the references were added with, in the order in which they came."""
+        return tuple(reference.marks for reference in self._references.values())
+
     def add(
         self,
         stages: Sequence[Tensor],

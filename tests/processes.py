@@ -58,6 +58,11 @@ class Started:
     def poll(self) -> int | None:
         return self.returncode
 
+    def output(self) -> bytes:
+        """What it wrote to stdout so far."""
+        written = self._folder / "out"
+        return written.read_bytes() if written.exists() else b""
+
     def communicate(self, timeout: float = 120) -> tuple[bytes, bytes]:
         """What it wrote to stdout and stderr, once it has ended."""
         self._process.join(timeout)

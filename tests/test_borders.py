@@ -80,6 +80,9 @@ ONLY = [
         ),
     ),
     (("ray",), ("anomalygpt.bulk.ray_data",)),
+    (("fsspec",), ("anomalygpt.bulk.sources",)),
+    (("watchdog",), ("anomalygpt.bulk.arrivals",)),
+    (("paho",), ("anomalygpt.bulk.sinks",)),
     (
         ("sqlalchemy", "alembic"),
         (
@@ -98,7 +101,8 @@ ONLY = [
             "urllib.request.urlopen",
             "openai",
         ),
-        ("anomalygpt.experts",),
+        # A webhook is told results of a stream; a photo never leaves that way.
+        ("anomalygpt.experts", "anomalygpt.bulk.sinks"),
     ),
 ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from anomalygpt.cli.shared import parse_options
@@ -21,33 +22,43 @@ def assistant_of(options: argparse.Namespace, *, needs_words: bool) -> AnomalyGP
         ConfigError, SourceError, CheckpointError: they do not go together, or are not there.
         MissingPartError: words are needed, and an encoder alone has none.
     """
+    return opener_of(options, needs_words=needs_words)()
+
+
+def opener_of(options: argparse.Namespace, *, needs_words: bool) -> Callable[[], AnomalyGPT]:
+    """What loads that assistant; it can be called in another process, too.
+
+    Raises:
+        ConfigError: options do not go together.
+        MissingPartError: see `assistant_of`.
+    """
     if options.encoder is None:
         if options.encoder_weights or options.encoder_option:
             raise ConfigError("--encoder-weights and --encoder-option need --encoder NAME")
-        assistant = AnomalyGPT.from_pretrained(
+        return partial(
+            AnomalyGPT.from_pretrained,
             options.model or "embedded",
             device=options.device,
             dtype=options.dtype,
             quantization=options.quantization,
             map_only=not needs_words,
         )
-    else:
-        for name in ("model", "quantization"):
-            if getattr(options, name) is not None:
-                raise ConfigError(f"--{name} does not go with --encoder; leave one of them out")
-        if needs_words:
-            raise MissingPartError(
-                "an encoder alone cannot answer in words; add --map-only, or give --model with a "
-                "language model"
-            )
-        assistant = AnomalyGPT.from_encoder(
-            options.encoder,
-            options.encoder_weights,
-            options=parse_options(options.encoder_option),
-            device=options.device,
-            dtype=options.dtype,
+    for name in ("model", "quantization"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name} does not go with --encoder; leave one of them out")
+    if needs_words:
+        raise MissingPartError(
+            "an encoder alone cannot answer in words; add --map-only, or give --model with a "
+            "language model"
         )
-    return assistant
+    return partial(
+        AnomalyGPT.from_encoder,
+        options.encoder,
+        options.encoder_weights,
+        options=parse_options(options.encoder_option),
+        device=options.device,
+        dtype=options.dtype,
+    )
 
 
 def remember(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalygpt.cli.bulk import add_bulk_options, check_bulk, run_bulk
 from anomalygpt.cli.plants import Stored, stored
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import ERROR, OK, SOME_FAILED, say
@@ -27,6 +28,9 @@ SUMMARY = "say whether photos show something wrong, and where"
 
 def run(options: argparse.Namespace) -> int:
     """`anomalygpt inspect`: status 1 when a photo could not be read, 2 when none could."""
+    check_bulk(options)
+    if options.output is not None:
+        return run_bulk(options)
     from tqdm import tqdm
 
     from anomalygpt.cli.assistant import assistant_of
@@ -223,7 +227,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(they are named, the rest is done); 2: nothing could be done."
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="photos, folders of photos, or patterns"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="photos, folders of photos, or patterns; with --output also an address of a store, "
+        "such as s3://bucket/night",
     )
     add_part_options(parser)
     add_formulation(add_model_options(parser))
@@ -253,3 +261,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=positive, default=8, metavar="N", help="photos at a time (default 8)"
     )
+    add_bulk_options(parser)

@@ -25,6 +25,7 @@ from anomalygpt.version import __version__
 # Each is a module beside this one; the list of commands has their order.
 COMMANDS = (
     "inspect",
+    "watch",
     "chat",
     "demo",
     "convert",
@@ -98,7 +99,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 # What runs for hours gives memory back as usual.
-_LASTING = ("demo", "train", "evaluate")
+_LASTING = ("watch", "demo", "train", "evaluate")
 
 
 # New objects before Python looks for circles among them, and how often it looks at older ones.

@@ -82,8 +82,13 @@ class Stored:
         good = next(iter(self.product.references), None)
         return None if good is None else self.plant.blobs.path(good.photo)
 
-    def record(self, inspection: Inspection, photo: Path, assistant: AnomalyGPT) -> Entry:
+    def record(self, inspection: Inspection, photo: str | Path, assistant: AnomalyGPT) -> Entry:
         """Put a finding on record.
+
+        Args:
+            inspection: with its map.
+            photo: its file, or its place in a store.
+            assistant: that made it.
 
         Raises:
             OutputError, RecordsError: it cannot be kept.
@@ -118,7 +123,8 @@ def stored(options: argparse.Namespace) -> Stored | None:
     from anomalygpt.records.places import Place
 
     place = Place.of(options.data, options.database)
-    is_known_only = options.knowledge is not None
+    knowledge = getattr(options, "knowledge", None)
+    is_known_only = knowledge is not None
     if place.is_sqlite and not place.folder.exists():
         if is_known_only:
             return None
@@ -158,7 +164,8 @@ def _take_settings(options: argparse.Namespace, product: Product) -> None:
     options.category = options.category or product.settings.category
     options.description = options.description or product.description
     options.product = product.settings.knowledge or product.name
-    if options.knowledge is None or not _is_in(options.knowledge, options.product):
+    knowledge = getattr(options, "knowledge", None)
+    if knowledge is None or not _is_in(knowledge, options.product):
         options.product = None  # all of the knowledge is searched
 
 
@@ -176,11 +183,13 @@ def who() -> str:
         return "terminal"
 
 
-def _content(photo: Path) -> bytes:
-    """A photo's file; of a page of several, its pixels."""
+def _content(photo: str | Path) -> bytes:
+    """A photo's file; of a page of several, and of a photo in a store, its pixels."""
+    from anomalygpt.bulk.sources import is_remote, read_photo
     from anomalygpt.images.pages import split_page
-    from anomalygpt.images.reading import load_image
     from anomalygpt.serving.recording import png_of
 
-    file, page = split_page(photo)
-    return png_of(load_image(photo)) if page else file.read_bytes()
+    if is_remote(str(photo)):
+        return png_of(read_photo(str(photo), None))
+    file, page = split_page(Path(photo))
+    return png_of(read_photo(str(photo), None)) if page else file.read_bytes()

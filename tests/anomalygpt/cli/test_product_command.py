@@ -215,3 +215,19 @@ def test_a_photo_that_is_none_leaves_no_product(product, tmp_path: Path) -> None
     assert ran.status == 2
     assert str(broken) in ran.error
     assert product("list").out == ""
+
+
+def test_a_folder_into_a_table_by_a_products_limit(
+    plates, anomalygpt, tmp_path: Path, place: Path, good: list[Path]
+) -> None:
+    plates("--good", *good, "--false-alarms", "0.2", "--confidence", "0.9")
+    table = tmp_path / "night.jsonl"
+    ran = anomalygpt(
+        *("inspect", good[0].parent, "--product", "plate", "--data", place, "--output", table)
+    )
+    assert ran.status == 0
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert {row["verdict"] for row in rows} == {"good"}
+    plant = Plant.open(Place.of(place))
+    assert len(plant.journal.all()) == len(good) == len(rows)
+    plant.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import shutil
 import threading
@@ -126,8 +127,12 @@ def inspector() -> AnomalyGPT:
 
 
 @pytest.fixture
-def serve(inspector: AnomalyGPT) -> Iterator[Callable[..., Running]]:
+def serve(
+    inspector: AnomalyGPT, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Running]]:
     """Starts further servers, and ends them."""
+    # A server says for its process where uploads go: afterwards it is where it was.
+    monkeypatch.setenv("GRADIO_TEMP_DIR", os.environ.get("GRADIO_TEMP_DIR", ""))
     made: list[Running] = []
 
     def serve(settings: ServerSettings, plant: Plant | None = None) -> Running:
