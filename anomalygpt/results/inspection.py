@@ -23,6 +23,7 @@ from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.maps import checked_map, decode_map, encode_map, png16
 from anomalygpt.results.opinion import Opinion
 from anomalygpt.results.regions import DEFAULT_LEVEL, Region
+from anomalygpt.results.steadiness import Steadiness
 from decoder.config import Formulation
 
 SCHEMA_VERSION = 1
@@ -53,6 +54,8 @@ class Inspection:
             product to product, and mean nothing by themselves.
         opinion: what a foreign model says to the same question, see `Opinion`; None where nobody
             was asked.
+        steadiness: what harmless changes of the photo do to the verdict, see `Steadiness`; None
+            where nobody tried.
     """
 
     geometry: ImageGeometry
@@ -71,6 +74,7 @@ class Inspection:
     cautions: Sequence[str] = ()
     formulation: Formulation = "normalised"
     opinion: Opinion | None = None
+    steadiness: Steadiness | None = None
 
     def __post_init__(self) -> None:
         """Make plain numbers of what came.
@@ -164,6 +168,7 @@ class Inspection:
             "map": encode_map(self._map()) if include_map else None,
             "model": dict(self.model) if isinstance(self.model, Mapping) else self.model,
             "opinion": None if self.opinion is None else asdict(self.opinion),
+            "steadiness": None if self.steadiness is None else _steadiness(self.steadiness),
         }
 
     def to_json(self, *, include_map: bool = False, indent: int | None = None) -> str:
@@ -222,6 +227,7 @@ class Inspection:
             cautions=cautions,
             formulation=values.get("formulation", _noted_formulation(values["model"])),
             opinion=Opinion.from_dict(values.get("opinion")),
+            steadiness=Steadiness.from_dict(values.get("steadiness")),
             **{name: values[name] for name in plain},
         )
 
@@ -232,6 +238,10 @@ class Inspection:
                 "or inspect the photo again"
             )
         return self.small_map
+
+
+def _steadiness(found: Steadiness) -> dict[str, Any]:
+    return {**asdict(found), "turned_by": list(found.turned_by)}
 
 
 def _noted_formulation(model: Any) -> Any:
