@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -380,8 +380,8 @@ def accuracy_under(assistant: AnomalyGPT, sets: Sets, epsilon: int, steps: int) 
         names: tuple[AttackName, ...] = ("fgsm", "pgd")
         for name in names:
             shown[name] = attacked_once(network, case, name, epsilon, steps)
-        for name, pixels in shown.items():
-            right[name].append((margin(network, pixels) > 0) == case.is_anomalous)
+        for column, pixels in shown.items():
+            right[column].append((margin(network, pixels) > 0) == case.is_anomalous)
     return {name: float(np.mean(hits)) for name, hits in right.items()}
 
 
@@ -398,14 +398,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             begun = time.monotonic()
             found = globals()[part](assistant, options)
             measured[part] = {**found, "seconds": round(time.monotonic() - begun)}
-            text = json.dumps({"options": told, **measured}, indent=1).encode()
-            write_atomically(options.output, lambda file, text=text: file.write(text))
+            packed = json.dumps({"options": told, **measured}, indent=1).encode()
+            write_atomically(options.output, partial(_write, packed))
             shown = {name: value for name, value in measured[part].items() if name != "rows"}
             print(json.dumps({part: shown}, indent=1), flush=True)
     except AnomalyGPTError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _write(packed: bytes, file: BinaryIO) -> None:
+    file.write(packed)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -100,14 +100,7 @@ def attack(
         found: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         return found
     depths = bit_depths(data.samples, settings.bit_depth)
-    with stopping() as stop:
-        work = _photos(measuring, settings, attacks, plans, depths, progress)
-        total = sum(len(each.samples) * len(each.trials) for each in plans)
-        for _ in with_bar(work, total, "photos attacked"):
-            if stop.is_set():
-                raise KeyboardInterrupt
-    if not progress.records:
-        raise DataError(f"no photo could be attacked: {'; '.join(progress.skipped.values())}")
+    _attack_all(measuring, settings, attacks, plans, depths, progress)
     results = {
         "command": command,
         "settings": asdict(settings),
@@ -116,10 +109,7 @@ def attack(
         "model": {**assistant.card, "weights": weights},
         "versions": versions(),
         "machine": machine(assistant.device),
-        "figures": attack_figures(progress.records),
-        "photos": progress.records,
-        "pictures": progress.pictures,
-        "skipped": [{"image": name, "reason": why} for name, why in progress.skipped.items()],
+        **progress.found(),
         "left_out": left_out,
         "notes": data_notes(data),
         "mark": mark,
@@ -127,6 +117,30 @@ def attack(
     write_report(results, folder)
     (folder / PROGRESS).unlink(missing_ok=True)
     return results
+
+
+def _attack_all(
+    measuring: Measuring,
+    settings: EvaluationSettings,
+    attacks: AttackSettings,
+    plans: Sequence[CategoryPlan],
+    depths: Mapping[Path, int],
+    progress: _Progress,
+) -> None:
+    """Fill the progress.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was attacked is on the disk.
+        DataError: no photo can be read.
+    """
+    with stopping() as stop:
+        work = _photos(measuring, settings, attacks, plans, depths, progress)
+        total = sum(len(each.samples) * len(each.trials) for each in plans)
+        for _ in with_bar(work, total, "photos attacked"):
+            if stop.is_set():
+                raise KeyboardInterrupt
+    if not progress.records:
+        raise DataError(f"no photo could be attacked: {'; '.join(progress.skipped.values())}")
 
 
 def _for_attacks(settings: EvaluationSettings, attacks: AttackSettings) -> EvaluationSettings:
@@ -347,6 +361,15 @@ class _Progress:
         names = ("mark", "done", "records", "pictures", "skipped")
         packed = json.dumps({name: getattr(self, name) for name in names}).encode()
         write_atomically(self.folder / PROGRESS, lambda file: file.write(packed))
+
+    def found(self) -> dict[str, Any]:
+        """What the results say about photos."""
+        return {
+            "figures": attack_figures(self.records),
+            "photos": self.records,
+            "pictures": self.pictures,
+            "skipped": [{"image": name, "reason": why} for name, why in self.skipped.items()],
+        }
 
     @classmethod
     def begin(cls, folder: Path, mark: str) -> _Progress | None:
