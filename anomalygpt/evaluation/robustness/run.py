@@ -87,21 +87,17 @@ def attack(
     """
     settings = _for_attacks(settings, attacks)
     measuring = Measuring.of(assistant, settings)
-    if len(measuring.verdicts) > 1 or len(measuring.maps) > 1:
-        raise ConfigError("attacks are on one verdict of one map; name one --verdict and one --map")
     data = open_data(settings.data, settings.dataset, settings.categories)
     plans, left_out = _unseen(data, settings, assistant)
     weights = model_hash(assistant)
-    about = [asdict(settings), asdict(attacks), weights, [asdict(each) for each in plans]]
-    mark = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+    mark = _mark(asdict(settings), asdict(attacks), weights, [asdict(each) for each in plans])
     folder = Path(output)
     progress = _Progress.begin(folder, mark)
     if progress is None:
-        found: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        return found
+        return dict(json.loads((folder / RESULTS).read_text(encoding="utf-8")))
     depths = bit_depths(data.samples, settings.bit_depth)
     _attack_all(measuring, settings, attacks, plans, depths, progress)
-    results = {
+    results: dict[str, Any] = {
         "command": command,
         "settings": asdict(settings),
         "attacks": asdict(attacks),
@@ -117,6 +113,11 @@ def attack(
     write_report(results, folder)
     (folder / PROGRESS).unlink(missing_ok=True)
     return results
+
+
+def _mark(*about: Any) -> str:
+    """What must be the same for a run to go on."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _attack_all(
@@ -157,6 +158,8 @@ def _for_attacks(settings: EvaluationSettings, attacks: AttackSettings) -> Evalu
         raise ConfigError(
             "attacks see photos whole, at the size the encoder reads; leave --detail out"
         )
+    if len(settings.verdicts) > 1 or len(settings.maps) > 1:
+        raise ConfigError("attacks are on one verdict of one map; name one --verdict and one --map")
     if settings.limit is not None and attacks.photos is not None:
         raise ConfigError("--limit and --attack-photos say the same here; leave one of them out")
     return replace(settings, detail="whole", limit=attacks.photos or settings.limit)
