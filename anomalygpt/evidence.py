@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -172,15 +172,13 @@ def drawn_maps(
     text_features: Tensor | None,
     formulation: Formulation,
 ) -> Tensor:
-    """Maps of photos from whatever there is: words, references or other photos of the run, closer
-    looks, and what is known of good parts besides (`MemoryBank.factor` and `ignored`).
+    """`maps_of` encoded photos, with closer looks at them; no gradients.
 
     Returns:
         (B, S, S), see `ImageDecoder.anomaly_map`.
 
     Raises:
-        MissingPartError: no reference, and no trained text side to do without.
-        ConfigError: an unknown formulation, one that knows no runs, or features that do not fit.
+        MissingPartError, ConfigError: see `maps_of`.
     """
     closer = partial(
         looked_at_closely,
@@ -189,8 +187,49 @@ def drawn_maps(
         geometries=photos.geometries,
         looks=(look(bank.detail) for look in photos.closer),
     )
-    features = photos.features
-    with torch.inference_mode(), decoder_errors():
+    with torch.inference_mode():
+        return maps_of(
+            decoder,
+            photos.features,
+            bank,
+            text_features,
+            formulation,
+            closer=closer,
+            marks=photos.marks,
+        )
+
+
+def maps_of(
+    decoder: ImageDecoder,
+    features: ImageFeatures,
+    bank: MemoryBank,
+    text_features: Tensor | None,
+    formulation: Formulation,
+    *,
+    closer: Callable[[Tensor], Tensor] | None = None,
+    marks: Sequence[str] = (),
+) -> Tensor:
+    """Maps from whatever there is: words, references or other photos of the run, closer looks, and
+    what is known of good parts besides (`MemoryBank.factor` and `ignored`). Gradients reach the
+    features.
+
+    Args:
+        decoder: that draws.
+        features: of B photos.
+        bank: what they are compared with.
+        text_features: (2, C), see `AnomalyGPT.category_features`.
+        formulation: how distances become a map.
+        closer: what becomes of the reference map by closer looks.
+        marks: of each photo's pixels, where photos of a run are compared.
+
+    Returns:
+        (B, S, S), see `ImageDecoder.anomaly_map`.
+
+    Raises:
+        MissingPartError: no reference, and no trained text side to do without.
+        ConfigError: an unknown formulation, one that knows no runs, or features that do not fit.
+    """
+    with decoder_errors():
         drawn = decoder.anomaly_map(
             features.stages,
             features.grid,
@@ -198,12 +237,12 @@ def drawn_maps(
             memory_bank=bank,
             formulation=formulation,
             closer=closer,
-            marks=photos.marks,
+            marks=marks,
         )
-        if formulation == "normalised" and bank.factor != 1.0:
-            drawn = as_map(bank.factor * as_ratio(drawn))
-        if bank.ignored is not None:
-            drawn = drawn.masked_fill(_at_size(bank.ignored, drawn), 0.0)
+    if formulation == "normalised" and bank.factor != 1.0:
+        drawn = as_map(bank.factor * as_ratio(drawn))
+    if bank.ignored is not None:
+        drawn = drawn.masked_fill(_at_size(bank.ignored, drawn), 0.0)
     return drawn
 
 

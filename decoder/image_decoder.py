@@ -414,7 +414,8 @@ def _ratios(memory_bank: MemoryBank, distances: Distances, places: Grid | None) 
     """(S, B, H*W): distances in units of what good parts keep."""
     found = distances(places)
     normal = memory_bank.self_distances(places).to(found.device)
-    return found / normal[:, None, None]
+    # A copy: what was measured in inference mode cannot be kept for a backward pass.
+    return found / normal[:, None, None].clone()
 
 
 def _one_of(

@@ -71,8 +71,15 @@ def join(references: Sequence[Reference]) -> tuple[Tensor, ...]:
 
 
 def nearest(query: Tensor, bank: Tensor) -> Tensor:
-    """1 - best cosine similarity. query (..., C) and bank (N, C) of unit length -> (...)."""
+    """1 - best cosine similarity. query (..., C) and bank (N, C) of unit length -> (...).
+
+    Gradients reach the query where it asks for them; the bank is taken for fixed.
+    """
     flat = query.reshape(-1, query.shape[-1])
+    if torch.is_grad_enabled() and query.requires_grad:
+        # The gradient of a maximum is that of the one that is largest.
+        best_rows = bank[_best_rows(flat, bank)]
+        return (1.0 - (flat * best_rows).sum(dim=-1)).clamp(0.0, 2.0).view(query.shape[:-1])
     best = flat.new_full((len(flat),), -1.0)
     columns = min(len(bank), BANK_CHUNK)
     rows = max(1, min(len(flat), SIMILARITY_BUDGET // columns))
@@ -86,6 +93,18 @@ def nearest(query: Tensor, bank: Tensor) -> Tensor:
             torch.maximum(best_part, similarity.amax(dim=1), out=best_part)
     # Rounding can lift the cosine of a patch with itself above 1.
     return (1.0 - best).clamp_(0.0, 2.0).view(query.shape[:-1])
+
+
+@torch.no_grad()
+def _best_rows(flat: Tensor, bank: Tensor) -> Tensor:
+    """(M,): which row of the bank (N, C) is most like each of `flat`, (M, C)."""
+    best = flat.new_full((len(flat),), -2.0)
+    found = torch.zeros(len(flat), dtype=torch.long, device=flat.device)
+    for start in range(0, len(bank), BANK_CHUNK):
+        similarity, row = (flat @ bank[start : start + BANK_CHUNK].T).max(dim=1)
+        found = torch.where(similarity > best, row + start, found)
+        best = torch.maximum(best, similarity)
+    return found
 
 
 def anywhere(queries: Sequence[Tensor], searched: Sequence[Tensor]) -> Tensor:

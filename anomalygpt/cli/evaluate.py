@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from anomalygpt.cli.attacks import add_attack_options, attacks, run_attacks
 from anomalygpt.cli.questions import add_question_options, asks_questions, run_questions
 from anomalygpt.cli.shared import add_detail, add_model_options
 from anomalygpt.cli.status import INTERRUPTED, OK, SOME_FAILED, say
 from anomalygpt.cli.voices import add_expert_options
 from anomalygpt.constants import QUESTION_LAYOUTS
+from anomalygpt.errors import ConfigError
 from anomalygpt.evaluation.settings import DATASETS, MAPS, VERDICTS, EvaluationSettings
 
 SUMMARY = "measure the assistant on a data set"
@@ -27,9 +29,14 @@ def run(options: argparse.Namespace) -> int:
     from anomalygpt.evaluation.reports.report import terminal_summary
     from anomalygpt.evaluation.run import evaluate
 
+    is_attack = attacks(options)
     if asks_questions(options):
+        if is_attack:
+            raise ConfigError("attacks are on verdicts; leave --attack out with questions")
         return run_questions(options, vars(_DEFAULTS) | {"verdict": [], "map": []})
     settings = settings_of(options)
+    if is_attack:
+        return run_attacks(options, settings)
     asks_nobody = settings.verdicts == ("threshold",) and not (
         settings.no_decoder or settings.no_prompt_learner
     )
@@ -71,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_data(parser)
     _add_variants(parser)
+    add_attack_options(parser)
     add_question_options(parser)
     add_expert_options(parser)
     add_model_options(parser)

@@ -46,11 +46,14 @@ def run(options: argparse.Namespace) -> int:
     _check_outputs(options, outputs, good)
     _check_expert(options)
     _check_mutual(options)
+    _check_alarm(options)
     consultants = consultants_of(options)
     assistant = assistant_of(options, needs_words=not options.map_only)
     bank, depth = _bank(options, assistant, kept, paths, good)
     first = kept.first if kept else next(iter(good), None)
     found = _found(options, assistant, consultants, paths, bank, first, depth)
+    if options.alarm:
+        found = _watched(options, assistant, zip(paths, found, strict=True), bank, depth)
     failed = 0
     for path, inspection in zip(paths, with_bar(found, len(paths), "photos"), strict=True):
         if isinstance(inspection, AnomalyGPTError):
@@ -134,6 +137,42 @@ def _found(
         yield from consultants.inspect(assistant, paths, bank, first, **how)
     finally:
         dismiss(consultants.voice, options)
+
+
+def _watched(
+    options: argparse.Namespace,
+    assistant: AnomalyGPT,
+    found: Iterable[tuple[Path, Inspection | AnomalyGPTError]],
+    bank: MemoryBank,
+    depth: int | None,
+) -> Iterator[Inspection | AnomalyGPTError]:
+    """The findings, each with what harmless changes of its photo do to the verdict."""
+    from anomalygpt.alarm.alarm import with_steadiness
+
+    for path, inspection in found:
+        if isinstance(inspection, AnomalyGPTError):
+            yield inspection
+            continue
+        yield with_steadiness(
+            assistant,
+            path,
+            inspection,
+            bank,
+            category=options.category,
+            bit_depth=depth,
+            formulation=options.formulation,
+        )
+
+
+def _check_alarm(options: argparse.Namespace) -> None:
+    """Refuse an alarm where there is no verdict of ours that it could watch."""
+    names = {"map_only": "--map-only", "mutual": "--mutual", "expert": "--expert"}
+    for name, option in names.items():
+        if options.alarm and getattr(options, name):
+            raise ConfigError(
+                f"--alarm watches the model's own verdict against references; leave it or "
+                f"{option} out"
+            )
 
 
 def _check_expert(options: argparse.Namespace) -> None:
@@ -250,6 +289,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="without any reference: compare these photos, at least 8, with each other; what most "
         "of them do not show stands out",
+    )
+    parser.add_argument(
+        "--alarm",
+        action="store_true",
+        help="also inspect six copies of each photo with changes that nobody sees, which takes "
+        "seven times as long, and warn where they turn the verdict or move it far",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument(

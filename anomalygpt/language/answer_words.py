@@ -81,16 +81,9 @@ class AnswerWords:
         Raises:
             DeviceError: the logits are not numbers (an overflow of the number format).
         """
-        logits = logits.float()
-        if logits.isnan().any():
-            raise DeviceError(
-                "the language model computed values that are not numbers; load it with "
-                "dtype='float32' or 'bfloat16'"
-            )
-        log_mass = logits.log_softmax(dim=-1)
+        yes, no = self._log_masses(logits)
         yes_ids = torch.tensor(list(self.yes), device=logits.device)
         no_ids = torch.tensor(list(self.no), device=logits.device)
-        yes, no = log_mass[:, yes_ids], log_mass[:, no_ids]
         log_yes, log_no = yes.logsumexp(dim=-1), no.logsumexp(dim=-1)
         # The difference of logarithms stays exact where both masses underflow to 0.
         anomaly = (log_yes - log_no).sigmoid().nan_to_num(nan=0.5)
@@ -101,6 +94,33 @@ class AnswerWords:
             yes_token=yes_ids[yes.argmax(dim=-1)],
             no_token=no_ids[no.argmax(dim=-1)],
         )
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """log(P(yes) / P(no)), the logarithm behind `AnswerProbabilities.anomaly`: it goes on
+        where that is 0 or 1 already, and gradients flow through.
+
+        Args:
+            logits: (B, V), any float format; computed in float32.
+
+        Returns:
+            (B,).
+
+        Raises:
+            DeviceError: the logits are not numbers.
+        """
+        yes, no = self._log_masses(logits)
+        return yes.logsumexp(dim=-1) - no.logsumexp(dim=-1)
+
+    def _log_masses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, Y) and (B, N): the logarithm of the mass of every first token of yes and of no."""
+        logits = logits.float()
+        if logits.isnan().any():
+            raise DeviceError(
+                "the language model computed values that are not numbers; load it with "
+                "dtype='float32' or 'bfloat16'"
+            )
+        log_mass = logits.log_softmax(dim=-1)
+        return log_mass[:, list(self.yes)], log_mass[:, list(self.no)]
 
     def spelled(self, word: Word, first_token: int) -> tuple[int, ...]:
         """All ids of the spelling that begins with `first_token`."""

@@ -45,6 +45,29 @@ class Speech:
         """
         return open_dialogue(self.language_model, *self._prompts(embedding, maps, prompts))
 
+    def log_odds(
+        self, embedding: Tensor, maps: Tensor, question: str, prompts: Prompts = "map"
+    ) -> Tensor:
+        """log(P(yes) / P(no)) as the first word of the answer to a first question, without a
+        dialogue: gradients reach embedding and maps.
+
+        Args:
+            embedding, maps, prompts: see `open_dialogue`.
+            question: the same about all pictures.
+
+        Returns:
+            (B,); its sigmoid is what `Dialogue.probabilities` gives.
+
+        Raises:
+            ConfigError: a shape does not fit, or yes and no cannot be told apart.
+            DeviceError: the language model computed values that are not numbers.
+        """
+        language_model = self.language_model
+        start = language_model.prompt_embeddings(*self._prompts(embedding, maps, prompts))
+        asked = language_model.embed_text(language_model.template.first_turn(question))
+        row = torch.cat([start, asked.to(start).expand(len(start), -1, -1)], dim=1)
+        return language_model.answer_words.log_odds(language_model.last_logits(row, 1)[:, -1])
+
     @torch.inference_mode()
     def likelihoods(
         self, embedding: Tensor, maps: Tensor, question: str, answers: Sequence[str]

@@ -7,6 +7,11 @@ OTHER_PRODUCT = (
     "Is this a photo of the same product? Most of it differs from the photos of good parts."
 )
 
+UNSTEADY = (
+    "The verdict is unsteady: changes of the photo that nobody sees turn it or move it far. Take "
+    "another photo, or look for yourself."
+)
+
 NO_REFERENCE = "There was no photo of a good part to compare with: this is a guess."
 AMONG_PEERS = (
     "It was compared with the other photos of the run: what most of them show counts as good."

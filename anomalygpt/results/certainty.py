@@ -7,7 +7,7 @@ and how far the map is from the level at which something stands out.
 
 from __future__ import annotations
 
-from anomalygpt.results.cautions import AMONG_REFERENCES, OTHER_PRODUCT
+from anomalygpt.results.cautions import AMONG_REFERENCES, OTHER_PRODUCT, UNSTEADY
 from anomalygpt.results.inspection import Inspection
 
 QUITE_SURE, FAIRLY_SURE = "quite sure", "fairly sure"
@@ -28,7 +28,7 @@ def how_sure(inspection: Inspection) -> str:
         "quite sure", "fairly sure" or "unsure, look for yourself"; "" without a verdict, and
         without a photo of a good part, where no degree of certainty can be named. Compared with
         another product, or with itself, a photo says nothing for sure, and neither does a
-        verdict that a foreign model contradicts. Nobody is quite
+        verdict that a foreign model contradicts or that harmless changes turn. Nobody is quite
         sure that a part is good: damage may be fainter than what good parts show.
     """
     probability = inspection.anomaly_probability
@@ -38,7 +38,7 @@ def how_sure(inspection: Inspection) -> str:
     certainty = probability if inspection.is_anomalous else 1 - probability
     if inspection.opinion is not None and inspection.opinion.agrees is False:
         return UNSURE
-    if {AMONG_REFERENCES, OTHER_PRODUCT} & set(inspection.cautions):
+    if {AMONG_REFERENCES, OTHER_PRODUCT, UNSTEADY} & set(inspection.cautions):
         return UNSURE
     if certainty < _FAIRLY or _is_against_the_map(inspection):
         return UNSURE

@@ -23,6 +23,7 @@ from anomalygpt.images.preprocessing import ImageGeometry
 from anomalygpt.results.maps import checked_map, decode_map, encode_map, png16
 from anomalygpt.results.opinion import Opinion
 from anomalygpt.results.regions import DEFAULT_LEVEL, Region
+from anomalygpt.results.steadiness import Steadiness
 from decoder.config import Formulation
 from decoder.limits import Limit
 
@@ -57,6 +58,8 @@ class Inspection:
             was asked.
         limit: the score above which the verdict is yes, and what it promises; None where the
             language model decided.
+        steadiness: what harmless changes of the photo do to the verdict, see `Steadiness`; None
+            where nobody tried.
     """
 
     geometry: ImageGeometry
@@ -76,6 +79,7 @@ class Inspection:
     formulation: Formulation = "normalised"
     opinion: Opinion | None = None
     limit: Limit | None = None
+    steadiness: Steadiness | None = None
 
     def __post_init__(self) -> None:
         """Make plain numbers of what came.
@@ -170,6 +174,7 @@ class Inspection:
             "model": dict(self.model) if isinstance(self.model, Mapping) else self.model,
             "opinion": None if self.opinion is None else asdict(self.opinion),
             "limit": None if self.limit is None else self.limit.to_dict(),
+            "steadiness": None if self.steadiness is None else _steadiness(self.steadiness),
         }
 
     def to_json(self, *, include_map: bool = False, indent: int | None = None) -> str:
@@ -229,6 +234,7 @@ class Inspection:
             formulation=values.get("formulation", _noted_formulation(values["model"])),
             opinion=Opinion.from_dict(values.get("opinion")),
             limit=Limit.from_dict(values.get("limit")),
+            steadiness=Steadiness.from_dict(values.get("steadiness")),
             **{name: values[name] for name in plain},
         )
 
@@ -239,6 +245,10 @@ class Inspection:
                 "or inspect the photo again"
             )
         return self.small_map
+
+
+def _steadiness(found: Steadiness) -> dict[str, Any]:
+    return {**asdict(found), "turned_by": list(found.turned_by)}
 
 
 def _noted_formulation(model: Any) -> Any:
