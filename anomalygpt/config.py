@@ -146,6 +146,7 @@ class AnomalyGPTConfig:
         rare = (
             (values, "eyes_of"),
             (values["decoder"], "prompts"),
+            (values["decoder"], "heads"),
             (language_model, "base_sha256"),
             (language_model, "talks"),
         )

@@ -263,13 +263,15 @@ def scores_of(
     formulation: Formulation,
 ) -> Tensor:
     """(B,) in [0, 1]: one number for each of the photos that `drawn_maps` drew."""
-    found = decoder.with_whole(
-        decoder.score(maps, features.grid, formulation),
-        features.embedding,
-        text_features,
-        has_references=len(bank) > 0,
-        formulation=formulation,
-    )
+    with torch.no_grad():
+        found = decoder.with_whole(
+            decoder.score(maps, features.grid, formulation),
+            features.embedding,
+            text_features,
+            has_references=len(bank) > 0,
+            formulation=formulation,
+            tokens=(features.stages, features.grid) if bank.peers is None else None,
+        )
     return found.clamp(0.0, 1.0)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,7 +82,7 @@ def load_parts(
     encoder = _encoder(config.encoder, eyes, number_format).to(place)
     decoder = ImageDecoder(config.decoder)
     if decoder.has_text_side:
-        load_module(decoder, eyes / "decoder")
+        load_module(decoder, eyes / "decoder", skip=partial(_not_for, decoder))
     parts = _language_parts(config, folder, device, dtype, quantization)
     return Parts(
         config,
@@ -226,6 +227,13 @@ def with_language_model(
         parts.config, language_model=LanguageModelConfig(template), prompt_learner=None
     )
     return replace(parts, config=config, language_model=language_model, projection=projection)
+
+
+def _not_for(decoder: ImageDecoder, name: str) -> str | None:
+    """Why a decoder leaves out a weight: an assistant that sees with another's may lack heads."""
+    if name.startswith("heads.") and decoder.heads is None:
+        return "heads of the assistant whose encoder this one has"
+    return None
 
 
 def save_parts(parts: Parts, folder: Path) -> None:

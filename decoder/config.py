@@ -52,6 +52,27 @@ class LearnedPromptsConfig:
 
 
 @dataclass(frozen=True)
+class StageHeadsConfig:
+    """How heads see a photo without a reference, see `decoder.stage_heads`.
+
+    Attributes:
+        neighbours: cells of the same photo that count as a cell's like, the nearest ones.
+        apart: a cell's like is further away in the photo than so many cells.
+    """
+
+    neighbours: int = 8
+    apart: int = 2
+
+    def __post_init__(self) -> None:
+        if type(self.neighbours) is not int or self.neighbours < 1:
+            raise ValueError(
+                f"neighbours of heads must be a positive whole number, got {self.neighbours!r}"
+            )
+        if type(self.apart) is not int or self.apart < 0:
+            raise ValueError(f"apart of heads must be 0 or more, got {self.apart!r}")
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """What the decoder is built from.
 
@@ -84,6 +105,8 @@ class DecoderConfig:
             so None, never, where nobody measured it.
         prompts: learned prompts instead of words for damage, for an encoder whose patch tokens lie
             in the text space already: every stage is text_width wide.
+        heads: vectors for each stage that draw the map, and score it, where no reference is,
+            instead of the text side; that needs learned states and stages of one width.
     """
 
     stage_widths: tuple[int, ...]
@@ -101,6 +124,7 @@ class DecoderConfig:
     region_level: float = 0.5
     least_likeness: float | None = None
     prompts: LearnedPromptsConfig | None = None
+    heads: StageHeadsConfig | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
@@ -138,4 +162,11 @@ class DecoderConfig:
             raise ValueError(
                 f"learned prompts need stages as wide as the text space and no learned states, got "
                 f"stages of {self.stage_widths} and text_width {self.text_width}"
+            )
+        if isinstance(self.heads, Mapping):
+            object.__setattr__(self, "heads", StageHeadsConfig(**self.heads))
+        if self.heads is not None and (not self.learned_states or len(set(self.stage_widths)) > 1):
+            raise ValueError(
+                f"heads need learned states and stages of one width, got stages of "
+                f"{self.stage_widths} and learned_states {self.learned_states}"
             )

@@ -21,21 +21,16 @@ from decoder.learned_prompts import LearnedPrompts
 from decoder.memory_bank import MemoryBank
 from decoder.peers import Peers
 from decoder.scale import as_map, fused, without_level
+from decoder.scores import image_score, ratio_score
 from decoder.similarity import abnormal_probability, similarity_map, smoothed
+from decoder.stage_heads import StageHeads
 
 Grid = tuple[int, int]
 # (S, B, P) for a grid, or for None: see `MemoryBank.distances`.
 Distances = Callable[[Grid | None], Tensor]
 
-# A part's score is the mean of the worst 1 % of its map: one odd cell does not decide.
-SCORE_SHARE = 0.01
-
 # So many references show how good parts differ.
 FEWEST_LEFT_OUT = 3
-
-# References that are like copies of each other do not show how good parts vary: no score of theirs
-# counts as lower.
-LEAST_SCORE = 0.5
 
 
 # (S, B, P) of all stages to (B, P).
@@ -66,6 +61,9 @@ class ImageDecoder(nn.Module):
         self.fc = nn.ModuleList(nn.Linear(stage, width or 0) for stage in projected)
         if config.learned_states and width is not None:
             self.states = nn.Parameter(torch.randn(2, width) * width**-0.5)
+        stages = config.stage_widths
+        heads = config.heads
+        self.heads = None if heads is None else StageHeads(heads, len(stages), stages[0])
 
     @property
     def has_text_side(self) -> bool:
@@ -115,7 +113,7 @@ class ImageDecoder(nn.Module):
         if peers is not None:
             reference_map = self.peer_map(stages, peers, marks, formulation)
         elif not has_references:
-            return self.text_map(stages, grid, text_features, formulation)
+            return self.lone_map(stages, grid, text_features, formulation)
         else:
             assert memory_bank is not None
             reference_map = self.reference_map(stages, grid, memory_bank, formulation)
@@ -125,6 +123,23 @@ class ImageDecoder(nn.Module):
             return reference_map
         text_map = self.text_map(stages, grid, text_features, formulation)
         return fused(reference_map, text_map, self.config.text_weight)
+
+    def lone_map(
+        self,
+        stages: Sequence[Tensor],
+        grid: Grid,
+        text_features: Tensor | None = None,
+        formulation: Formulation | None = None,
+    ) -> Tensor:
+        """The map where no reference is: of the heads, if there are any, else of the words.
+
+        The arguments and what it returns are those of `text_map`; a published map has no heads.
+        """
+        if self.heads is None or self._is_published(formulation):
+            return self.text_map(stages, grid, text_features, formulation)
+        self._check(stages, grid)
+        cells = self.heads.map(stages, grid)
+        return self._upsample(cells.unsqueeze(-1), grid, formulation).squeeze(1)
 
     def text_map(
         self,
@@ -320,7 +335,7 @@ class ImageDecoder(nn.Module):
         if count < FEWEST_LEFT_OUT:
             return 1.0
         scores = [
-            _score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid, _mean))
+            ratio_score(self._ratio(memory_bank, partial(_one_of, left_out, number), grid, _mean))
             for number in range(count)
         ]
         return usual / float(torch.cat(scores).log().mean().exp())
@@ -356,12 +371,13 @@ class ImageDecoder(nn.Module):
         *,
         has_references: bool = True,
         formulation: Formulation | None = None,
+        tokens: tuple[Sequence[Tensor], Grid] | None = None,
     ) -> Tensor:
-        """Scores of maps, with what learned prompts say of the photos as a whole.
+        """Scores of maps, with what learned prompts or heads say of the photos as a whole.
 
-        As published for them, that alone is the score where no reference is; with references, both
-        are fused. Nothing changes where no prompts were learned, or where a published map is one of
-        references alone.
+        As published for prompts, that alone is the score where no reference is; with references,
+        both are fused. Heads speak only where no reference is. Nothing changes where neither was
+        learned, or where a published map is one of references alone.
 
         Args:
             scores: (B,), `score` of the maps.
@@ -369,10 +385,13 @@ class ImageDecoder(nn.Module):
             text_features: (2, C), that the maps were drawn with.
             has_references: whether they were drawn with references.
             formulation: that they were drawn in, as in `anomaly_map`.
+            tokens: of the photos, with their grid, for the heads; None leaves these out.
 
         Returns:
             (B,), in the range of the maps.
         """
+        if self.heads is not None and tokens is not None and not has_references:
+            return scores if self._is_published(formulation) else self.heads.score(scores, *tokens)
         if self.prompts is None or text_features is None:
             return scores
         if has_references and self._is_published(formulation):
@@ -422,23 +441,3 @@ def _one_of(
     left_out: Callable[[Grid | None], list[Tensor]], number: int, places: Grid | None
 ) -> Tensor:
     return left_out(places)[number]
-
-
-def _score(ratio: Tensor) -> Tensor:
-    """(B,): the mean of the highest 1 % of ratios (B, P), above 0."""
-    count = max(1, round(SCORE_SHARE * ratio.shape[1]))
-    return ratio.topk(count, dim=1).values.mean(dim=1).clamp_min(LEAST_SCORE)
-
-
-def image_score(anomaly_map: Tensor) -> Tensor:
-    """One number for ranking parts: mean of the highest 1 % of the map.
-
-    Args:
-        anomaly_map: (B, H, W).
-
-    Returns:
-        (B,), in the range of the map.
-    """
-    values = anomaly_map.flatten(1)
-    count = max(1, round(SCORE_SHARE * values.shape[1]))
-    return values.topk(count, dim=1).values.mean(dim=1)

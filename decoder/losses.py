@@ -86,3 +86,41 @@ def prompt_loss(
     """
     pixels = prompt_loss_parts(maps, mask).sum()
     return F.cross_entropy(logits, labels.long()), PIXEL_WEIGHT * pixels
+
+
+def contrastive_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """How much nearer each side's prompt is to the photos of its side than to the others.
+
+    Cross-entropy asks of a photo which prompt is nearer; this asks of a prompt which photos are,
+    as CLIP itself was trained in both directions: minus the logarithm of the share that the
+    photos of its side have of the softmax over all photos, mean over the sides that are there.
+
+    Args:
+        logits: (B, 2) of the photos as a whole, [normal, abnormal], see `similarity.side_logits`.
+        labels: (B,), 1 where a photo is abnormal.
+
+    Returns:
+        Scalar, at least 0; 0 where all photos are of one side.
+    """
+    sides = F.one_hot(labels.long(), 2).bool()
+    there = sides.any(dim=0)  # of a side that is not, a gradient would be no number
+    logits, sides = logits[:, there], sides[:, there]
+    own = logits.masked_fill(~sides, -torch.inf).logsumexp(dim=0)
+    return (logits.logsumexp(dim=0) - own).mean()
+
+
+def ad_clip_loss(
+    maps: Sequence[Tensor], mask: Tensor, logits: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What AD-CLIP's prompts are trained by: the sum of three losses, one to one to one.
+
+    Args:
+        maps, mask: as in `prompt_loss_parts`.
+        logits, labels: as in `contrastive_loss`.
+
+    Returns:
+        Cross entropy of the photos; the anomaly loss, which is the pixel losses of all stages; and
+        the contrastive loss.
+    """
+    pixels = prompt_loss_parts(maps, mask).sum()
+    return F.cross_entropy(logits, labels.long()), pixels, contrastive_loss(logits, labels)

@@ -19,6 +19,7 @@ STAGES = {
     "encoder": "learn a space in which damage is far from good parts",
     "evidence": "look at simulated damage with the finished encoder",
     "prompts": "teach the text side and the prompt learner through the frozen language model",
+    "heads": "teach a few vectors to draw and score a map without a reference",
     "ship": "put the finished parts into one small folder",
     "ship_talk": "put the trained parts of the preset talk into its folder",
     "verify": "compare the files of a shipped folder with the hashes in its record",

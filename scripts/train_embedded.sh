@@ -13,6 +13,7 @@ Makes .venv (unless an environment is active), installs, and runs the stages
   language   a small LLaMA learns English and to read nine words about a photo
   evidence   the finished encoder looks at simulated damage, with and without references
   prompts    the text side and the prompt learner, through the frozen language model
+  heads      a few vectors that draw and score a map without a reference
   ship       everything in half precision into one folder (--ship, by default
              anomalygpt/weights/embedded)
 
@@ -93,7 +94,10 @@ stage evidence --photos "${photos[@]}" --encoder "$work/encoder/encoder.safetens
     stage prompts --encoder "$work/encoder/encoder.safetensors" \
         --language-model "$work/language/language_model" --evidence "$work/evidence" \
         --output "$work/prompts"
-stage ship --assistant "$work/prompts/assistant" \
+[ -e "$work/heads/assistant/config.json" ] ||
+    stage heads --photos "${photos[@]}" --assistant "$work/prompts/assistant" \
+        --output "$work/heads"
+stage ship --assistant "$work/heads/assistant" \
     --language-model "$work/language/language_model" --photos "${photos[@]}" --examples examples \
     --work "$work" --output "${ship:-$embedded}"
 [ -n "$talk" ] || exit 0

@@ -7,14 +7,16 @@ explain() {
 bash scripts/train_zero_shot.sh DATA OUTPUT --clip ViT-L-14-336px.pt [options]
 
 Learns AnomalyCLIP's prompts on the labelled test photos of a data set with masks, for use on other
-data sets: these test photos then say nothing about the result any more.
+data sets: these test photos then say nothing about the result any more. --preset ad-clip learns
+with AD-CLIP's losses and settings, for --clip ViT-B-32.pt.
 
 Makes .venv (unless an environment is active), installs, checks the data, and trains. The trained
 assistant is then in OUTPUT/assistant, for --model; the prompts of each epoch are in OUTPUT, in the
-published form. Ctrl-C stops; the same command with --resume goes on.
+published form, with log.csv and curves.png. Ctrl-C stops; the same command with --resume goes on.
 
 Other options: --model DIR (go on from learned prompts, instead of --clip), --categories NAME...,
---epochs N, --batch-size N; all of them: python scripts/train_zero_shot.py --help.
+--epochs N, --batch-size N, --validation-share SHARE (held out to choose the best epoch); all of
+them: python scripts/train_zero_shot.py --help.
 TEXT
 }
 

@@ -1,16 +1,16 @@
-"""Prompts learned for any part, as published (AnomalyCLIP): on the labelled test photos of one data
-set, to be used on others.
+"""Prompts learned for any part, as published (AnomalyCLIP, AD-CLIP): on the labelled test photos of
+one data set, to be used on others.
 
 CLIP stays as it is. After each epoch the prompts are written in the published form,
-`epoch_N.pth`, and beside them what is needed to go on.
+`epoch_N.pth`, and beside them the table and curves of the run, and what is needed to go on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,66 +23,31 @@ from anomalygpt.checkpoints.anomalyclip import prompted_decoder, published_state
 from anomalygpt.checkpoints.clip import clip_sizes, left_out, open_clip_file, own_name
 from anomalygpt.checkpoints.readers import load_torch
 from anomalygpt.config import AnomalyGPTConfig
-from anomalygpt.data import InspectionData, Sample, load_mask
+from anomalygpt.data import Sample
 from anomalygpt.devices import resolve_device
-from anomalygpt.errors import CheckpointError, ConfigError, DataError, TrainingError
+from anomalygpt.errors import CheckpointError, ConfigError, TrainingError
 from anomalygpt.files import write_atomically
-from anomalygpt.images.preprocessing import ImageGeometry
-from anomalygpt.images.reading import load_image
 from anomalygpt.interruptions import stopping
 from anomalygpt.model import AnomalyGPT
 from anomalygpt.progress import with_bar
 from anomalygpt.training.objective import frozen_features
-from anomalygpt.training.rows import mask_cells, model_pixels
 from anomalygpt.training.start import hash_photos
+from anomalygpt.training.zero_shot_batches import PromptBatch, batches
+from anomalygpt.training.zero_shot_log import write_log
+from anomalygpt.training.zero_shot_settings import (
+    BETAS,
+    LOSS_NAMES,
+    PromptLosses,
+    ZeroShotSettings,
+    value_blocks,
+)
+from anomalygpt.training.zero_shot_validation import best_of, held_out, prompt_figures
 from decoder import ImageDecoder, LearnedPrompts, LearnedPromptsConfig
-from decoder.losses import prompt_loss
+from decoder.losses import ad_clip_loss, prompt_loss
 from decoder.similarity import side_logits
 
-BETAS = (0.5, 0.999)
 LAST = "last.pt"
 ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True)
-class ZeroShotSettings:
-    """How prompts are trained; as published by default.
-
-    Attributes:
-        epochs: passes over the photos.
-        batch_size: photos of one step; the last step of an epoch may have fewer.
-        learning_rate: of Adam (0.5, 0.999), the same throughout.
-        seed: of the first prompts, and of the order of the photos.
-    """
-
-    epochs: int = 15
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    seed: int = 111
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if self.seed < 0:
-            raise ConfigError(f"seed must be at least 0, got {self.seed}")
-
-
-@dataclass(frozen=True)
-class PromptBatch:
-    """Photos of one step.
-
-    Attributes:
-        pixels: (B, 3, S, S), normalised.
-        masks: (B, M, M), 1 where abnormal.
-        labels: (B,), 1 where a photo is abnormal.
-    """
-
-    pixels: Tensor
-    masks: Tensor
-    labels: Tensor
 
 
 class PromptObjective(nn.Module):
@@ -92,12 +57,17 @@ class PromptObjective(nn.Module):
         assistant: whose decoder has the prompts; all else is frozen.
     """
 
-    def __init__(self, assistant: AnomalyGPT) -> None:
+    def __init__(self, assistant: AnomalyGPT, losses: PromptLosses = "anomalyclip") -> None:
         """
+        Args:
+            assistant: with learned prompts.
+            losses: what is added up, see `LOSS_NAMES`.
+
         Raises:
             ConfigError: the assistant has no learned prompts.
         """
         super().__init__()
+        self._loss = {"anomalyclip": prompt_loss, "ad-clip": ad_clip_loss}[losses]
         if assistant.decoder.prompts is None:
             raise ConfigError(
                 f"{assistant.name} has no learned prompts; start from a folder that "
@@ -107,8 +77,8 @@ class PromptObjective(nn.Module):
         self.assistant = assistant
         self.prompts: LearnedPrompts = assistant.decoder.prompts.requires_grad_(True)
 
-    def forward(self, batch: PromptBatch) -> tuple[Tensor, Tensor]:
-        """Losses of photos and of pixels, see `decoder.losses.prompt_loss`; their sum counts."""
+    def forward(self, batch: PromptBatch) -> tuple[Tensor, ...]:
+        """The losses that `LOSS_NAMES` tells, see `decoder.losses`; their sum counts."""
         assistant, decoder = self.assistant, self.assistant.decoder
         features = frozen_features(assistant, batch.pixels)
         tower: Any = assistant.encoder
@@ -116,13 +86,14 @@ class PromptObjective(nn.Module):
         maps = decoder.text_stage_maps(features.stages, features.grid, text)
         logits = side_logits(features.embedding, text, decoder.config.logit_scale)
         place = logits.device
-        return prompt_loss(maps, batch.masks.to(place), logits, batch.labels.to(place))
+        return self._loss(maps, batch.masks.to(place), logits, batch.labels.to(place))
 
 
 def new_assistant(
     clip: str | Path,
     *,
     options: Mapping[str, Any] | None = None,
+    dpam: int | None = None,
     seed: int = 111,
     device: str | torch.device = "auto",
 ) -> AnomalyGPT:
@@ -131,6 +102,9 @@ def new_assistant(
     Args:
         clip: OpenAI's or open_clip's file.
         options: see `convert_anomalyclip`.
+        dpam: how many blocks get value attention as AD-CLIP counts them, see `value_blocks`; 0
+            takes its least for these towers, unless the options say how many. None leaves it to
+            the options.
         seed: of the prompts.
         device: see `AnomalyGPT.from_pretrained`.
 
@@ -138,9 +112,13 @@ def new_assistant(
         ConfigError, SourceError, CheckpointError: see `convert_anomalyclip`.
     """
     weights = open_clip_file(resolve(clip, kind="file", what="CLIP (ViT-L-14-336px.pt)"))
-    encoder = value_attention(weights, options or {})
+    sizes, given = clip_sizes(weights), dict(options or {})
+    if dpam and "value_blocks" in given:
+        raise ConfigError("DPAM and the option value_blocks say the same; give one of them")
+    if dpam is not None and "value_blocks" not in given:
+        given["value_blocks"] = value_blocks(sizes.vision_blocks, dpam or None)
+    encoder = value_attention(weights, given)
     load_module(encoder, weights, rename=own_name, skip=left_out, dtype=torch.float32)
-    sizes = clip_sizes(weights)
     prompts = LearnedPromptsConfig(sizes.text_width, length=sizes.length)
     config = AnomalyGPTConfig(encoder.config, prompted_decoder(encoder.config, weights, prompts))
     with torch.random.fork_rng():
@@ -150,54 +128,14 @@ def new_assistant(
     return AnomalyGPT(config, encoder.to(place), decoder.to(place), name=Path(clip).stem)
 
 
-def labelled_photos(data: InspectionData) -> list[Sample]:
-    """The test photos that prompts can be learned from: good ones, and damaged ones with masks.
-
-    Raises:
-        DataError: there are none of one sort.
-    """
-    photos = [
-        sample for sample in data.select(split="test") if not sample.is_anomalous or (sample.masks)
-    ]
-    damaged = sum(sample.is_anomalous for sample in photos)
-    if not damaged or damaged == len(photos):
-        lacking = "damaged test photos with masks" if not damaged else "good test photos"
-        raise DataError(
-            f"{data.root} has no {lacking}; prompts are learned from both, give a data set such as "
-            "MVTec AD or VisA"
-        )
-    return photos
-
-
-def batches(
-    samples: Sequence[Sample], assistant: AnomalyGPT, size: int, generator: np.random.Generator
-) -> Iterator[PromptBatch]:
-    """All photos once, in an order of their own.
-
-    Raises:
-        DataError, ImageError: a photo or its mask cannot be used.
-    """
-    encoder, cells = assistant.config.encoder, assistant.decoder.config.map_size
-    order = generator.permutation(len(samples))
-    for start in range(0, len(order), size):
-        chosen = [samples[number] for number in order[start : start + size]]
-        pixels, masks = [], []
-        for sample in chosen:
-            photo = load_image(sample.image)
-            shape = (photo.height, photo.width)
-            geometry = ImageGeometry.fit(shape, encoder.input_size, encoder.resize)
-            pixels.append(model_pixels(photo, encoder))
-            masks.append(mask_cells(load_mask(sample, shape), geometry, cells))
-        labels = torch.tensor([int(sample.is_anomalous) for sample in chosen])
-        yield PromptBatch(torch.stack(pixels), torch.stack(masks).float(), labels)
-
-
 class PromptTrainer:
     """One run: `PromptTrainer(assistant, samples, settings, output).run()`.
 
     Attributes:
+        samples, measured: photos that are learned from, and those that are held out.
         epoch: epochs done.
-        losses: of each of them, the mean over photos of image and pixel losses.
+        losses: of each of them, the mean over photos of the losses that `LOSS_NAMES` tells.
+        figures: of each of them, `prompt_figures` of the held-out photos; {} without any.
     """
 
     def __init__(
@@ -220,16 +158,20 @@ class PromptTrainer:
         Raises:
             ConfigError: no learned prompts, or `output` holds another run.
             CheckpointError: what is there to go on from is damaged.
+            DataError: too few photos to hold some out.
         """
-        self.objective = PromptObjective(assistant)
-        self.assistant, self.samples, self.settings = assistant, list(samples), settings
+        self.objective = PromptObjective(assistant, settings.losses)
+        self.assistant, self.settings = assistant, settings
+        self.samples, self.measured = held_out(samples, settings.validation_share, settings.seed)
         self.output = output.expanduser()
         self.epoch = 0
-        self.losses: list[tuple[float, float]] = []
-        self._optimizer = torch.optim.Adam(
+        self.losses: list[tuple[float, ...]] = []
+        self.figures: list[dict[str, float]] = []
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+        self._optimizer = kind(
             self.objective.prompts.parameters(), lr=settings.learning_rate, betas=BETAS
         )
-        names = "\n".join(str(sample.image) for sample in self.samples)
+        names = "\n".join(str(sample.image) for sample in samples)
         self._mark = {**asdict(settings), "photos": hashlib.sha256(names.encode()).hexdigest()}
         last = self.output / LAST
         if last.exists() and not resume:
@@ -239,6 +181,11 @@ class PromptTrainer:
         if last.exists():
             self._restore(last)
 
+    @property
+    def best(self) -> int | None:
+        """The best epoch so far, counted from 1; None without held-out photos."""
+        return 1 + best_of(self.figures) if self.measured and self.figures else None
+
     def run(self, told: Callable[[str], None] = print) -> bool:
         """Train until the last epoch, or until Ctrl-C, which loses the epoch that has begun.
 
@@ -246,11 +193,13 @@ class PromptTrainer:
             told: gets a line after each epoch.
 
         Returns:
-            Whether all epochs are done; the assistant is then in `output/assistant`.
+            Whether all epochs are done; the assistant is then in `output/assistant`, with the
+            prompts of the best epoch where photos are held out, else of the last one.
 
         Raises:
             TrainingError: the loss is no longer a number.
             OutputError: the folder cannot be written.
+            CheckpointError: the best epoch's file is gone or damaged.
         """
         self.output.mkdir(parents=True, exist_ok=True)
         with stopping() as asked:
@@ -261,35 +210,55 @@ class PromptTrainer:
                 self.assistant.photos.forget_prompts()
                 self.epoch += 1
                 self.losses.append(losses)
+                self.figures.append(self._measure())
                 self._save()
-                told(f"epoch {self.epoch}: photos {losses[0]:.4f}, pixels {losses[1]:.4f}")
+                told(f"epoch {self.epoch}: {_told(self._row(self.epoch - 1))}")
         assistant = self.output / ASSISTANT
         if not assistant.exists():
-            photos = {sample.image for sample in self.samples}
+            if self.best is not None:
+                self._take(self.best)
+                told(f"epoch {self.best} is the best by {len(self.measured)} held-out photos")
+            photos = {sample.image for sample in [*self.samples, *self.measured]}
             self.assistant.training_photos |= hash_photos(photos)
             self.assistant.save_pretrained(assistant)
         return True
 
-    def _pass(self, asked: Callable[[], bool]) -> tuple[float, float] | None:
+    def _pass(self, asked: Callable[[], bool]) -> tuple[float, ...] | None:
         """Mean losses of one epoch; None where somebody asked to stop."""
         size, count = self.settings.batch_size, len(self.samples)
         generator = np.random.default_rng([self.settings.seed, self.epoch])
         steps = batches(self.samples, self.assistant, size, generator)
-        sums = torch.zeros(2, dtype=torch.float64)
+        sums = torch.zeros(len(LOSS_NAMES[self.settings.losses]), dtype=torch.float64)
         for batch in with_bar(steps, math.ceil(count / size), "steps"):
             if asked():
                 return None
             self._optimizer.zero_grad()
-            image, pixels = self.objective(batch)
-            if not torch.isfinite(image + pixels):
+            losses = torch.stack(self.objective(batch))
+            if not torch.isfinite(losses.sum()):
                 raise TrainingError(
                     f"the loss of epoch {self.epoch + 1} is no number; try a lower learning rate"
                 )
-            (image + pixels).backward()
+            losses.sum().backward()
             self._optimizer.step()
-            sums += len(batch.labels) * torch.stack([image, pixels]).detach().double().cpu()
-        first, second = (sums / count).tolist()
-        return first, second
+            sums += len(batch.labels) * losses.detach().double().cpu()
+        return tuple((sums / count).tolist())
+
+    def _measure(self) -> dict[str, float]:
+        """Figures of the held-out photos."""
+        if not self.measured:
+            return {}
+        tower: Any = self.assistant.encoder
+        with torch.no_grad():
+            text = self.objective.prompts.features(tower)
+        photos = batches(self.measured, self.assistant, self.settings.batch_size)
+        products = [sample.category for sample in self.measured]
+        return prompt_figures(self.assistant, text, photos, products)
+
+    def _row(self, epoch: int) -> dict[str, float]:
+        """Losses and figures of an epoch, counted from 0, by name."""
+        losses = self.losses[epoch]
+        named = zip(LOSS_NAMES[self.settings.losses], losses, strict=True)
+        return {"loss": sum(losses), **dict(named), **self.figures[epoch]}
 
     def _save(self) -> None:
         tower: Any = self.assistant.encoder
@@ -298,11 +267,30 @@ class PromptTrainer:
             "mark": self._mark,
             "epoch": self.epoch,
             "losses": self.losses,
+            "figures": self.figures,
             "prompts": self.objective.prompts.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        _written(published, self.output / f"epoch_{self.epoch}.pth")
-        _written(state, self.output / LAST)  # says that the other is there
+        _written(published, self._file(self.epoch))
+        best = None if self.best is None else self.best - 1
+        write_log(self.output, [self._row(epoch) for epoch in range(self.epoch)], best)
+        _written(state, self.output / LAST)  # says that the others are there
+
+    def _file(self, epoch: int) -> Path:
+        return self.output / f"epoch_{epoch}.pth"
+
+    def _take(self, epoch: int) -> None:
+        """Go back to the prompts of an epoch, counted from 1."""
+        path, prompts = self._file(epoch), self.objective.prompts
+        found = load_torch(path, mapped=False)
+        try:
+            state = {name: found["prompt_learner"][name] for name in prompts.state_dict()}
+            prompts.load_state_dict(state)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{path} is damaged ({error}); train into a new folder"
+            ) from error
+        self.assistant.photos.forget_prompts()
 
     def _restore(self, path: Path) -> None:
         state = load_torch(path, mapped=False)
@@ -317,6 +305,7 @@ class PromptTrainer:
             self.objective.prompts.load_state_dict(state["prompts"])
             self._optimizer.load_state_dict(state["optimizer"])
             self.epoch, self.losses = int(state["epoch"]), [tuple(each) for each in state["losses"]]
+            self.figures = [dict(each) for each in state["figures"]]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{path} is damaged ({error}); train into a new folder"
@@ -325,3 +314,7 @@ class PromptTrainer:
 
 def _written(content: Mapping[str, Any], path: Path) -> None:
     write_atomically(path, lambda file: torch.save(content, file))
+
+
+def _told(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items())

@@ -29,6 +29,7 @@ RESULTS = {
     "language": "language_model",
     "evidence": ".",
     "prompts": "assistant",
+    "heads": "assistant",
     "talk": ".",
     "talk_prompts": "assistant",
 }

@@ -23,7 +23,8 @@ SOURCES: Sources = {
     "language": {},
     "evidence": {"encoder": "encoder"},
     "prompts": {"encoder": "encoder", "language_model": "language", "evidence": "evidence"},
-    "ship": {"assistant": "prompts", "language_model": "language"},
+    "heads": {"assistant": "prompts"},
+    "ship": {"assistant": "heads", "language_model": "language"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Pixel losses."""
+"""Losses of pixels and of learned prompts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from decoder import dice_loss, focal_loss
+from decoder.losses import ad_clip_loss, contrastive_loss, prompt_loss
 
 
 def pair(abnormal: Tensor) -> Tensor:
@@ -76,3 +77,35 @@ def test_masks_may_be_bool() -> None:
     assert torch.equal(
         focal_loss(pair(probabilities), mask.bool()), focal_loss(pair(probabilities), mask)
     )
+
+
+def test_each_side_is_contrasted_with_the_other_photos() -> None:
+    logits = torch.tensor([[2.0, 0.5], [1.0, -1.0], [0.0, 3.0]])
+    labels = torch.tensor([0, 0, 1])
+    whole = logits.double().exp()
+    normal = whole[:2, 0].sum() / whole[:, 0].sum()
+    abnormal = whole[2, 1] / whole[:, 1].sum()
+    expected = -(normal.log() + abnormal.log()) / 2
+    torch.testing.assert_close(contrastive_loss(logits, labels).double(), expected)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_photos_of_one_side_are_in_no_contrast(side: int) -> None:
+    logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = contrastive_loss(logits, torch.full((4,), side))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_ad_clip_adds_one_to_one_to_one() -> None:
+    """The pixels count once, where AnomalyCLIP counts them four times."""
+    draw = torch.Generator().manual_seed(0)
+    maps = [pair(torch.rand(2, 8, 8, generator=draw)) for _ in range(2)]
+    logits, labels = torch.randn(2, 2, generator=draw), torch.tensor([1, 0])
+    photos, pixels, contrast = ad_clip_loss(maps, masks(), logits, labels)
+    theirs = prompt_loss(maps, masks(), logits, labels)
+    assert photos == theirs[0]
+    torch.testing.assert_close(4 * pixels, theirs[1])
+    assert contrast == contrastive_loss(logits, labels)

@@ -23,12 +23,13 @@ from embedded.records import RECORD
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "train_embedded.sh"
-STAGES = ["encoder", "language", "evidence", "prompts", "ship"]
+STAGES = ["encoder", "language", "evidence", "prompts", "heads", "ship"]
 TALK_STAGES = ["talk", "evidence", "talk_prompts", "ship_talk"]
 RESULTS = {
     "encoder": "encoder/encoder.safetensors",
     "language": "language/language_model/model.safetensors",
     "prompts": "prompts/assistant/config.json",
+    "heads": "heads/assistant/config.json",
 }
 GIVEN = ["--photos", "my photos", "other/b", "--teachers", "t", "--text", "x", "--work", "w"]
 
@@ -76,7 +77,7 @@ def test_stages_run_in_order_and_take_each_others_results(script: Script, here: 
     work, photos = str(here / "w"), [str(here / "my photos"), str(here / "other/b")]
     given = {call[2]: call[3:] for call in ran.calls}
     assert {call[0] for call in ran.calls} == {str(ROOT)}
-    for stage in ("encoder", "evidence", "ship"):
+    for stage in ("encoder", "evidence", "heads", "ship"):
         start = given[stage].index("--photos") + 1
         assert given[stage][start : start + 2] == photos
     for stage in STAGES[:-1]:
@@ -86,7 +87,7 @@ def test_stages_run_in_order_and_take_each_others_results(script: Script, here: 
     language = ["--language-model", f"{work}/language/language_model"]
     for stage, options in (("evidence", encoder), ("prompts", encoder + language)):
         assert all(option in given[stage] for option in options)
-    assert f"{work}/prompts/assistant" in given["ship"]
+    assert f"{work}/heads/assistant" in given["ship"]
 
 
 def test_a_folder_to_ship_into_is_meant_from_here(script: Script, here: Path) -> None:

@@ -29,7 +29,7 @@ def test_prompts_are_learned_and_learned_on(
     assert train_zero_shot.main([*typed, "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert "4 photos, 2 of them damaged" in out
-    assert "epoch 1: photos" in out
+    assert "epoch 1: loss" in out
     folder = tmp_path / "out" / "assistant"
     assert AnomalyGPT.from_pretrained(folder, device="cpu").decoder.prompts is not None
     on = [typed[0], str(tmp_path / "more"), "--model", str(folder), "--epochs", "1"]
@@ -37,9 +37,23 @@ def test_prompts_are_learned_and_learned_on(
     assert (tmp_path / "more" / "epoch_1.pth").is_file()
 
 
+def test_ad_clip_measures_each_epoch(
+    typed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_zero_shot.main([*typed, "--preset", "ad-clip", "--epochs", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "4 photos, 2 of them damaged, 2 of them held out" in out
+    assert "contrastive" in out
+    assert "is the best by 2 held-out photos" in out
+    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 3
+    assert (tmp_path / "out" / "curves.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        (["--dpam", "10"], "--dpam goes with --clip and --preset ad-clip"),
+        (["--validation-share", "2"], "validation_share must be at least 0 and below 1"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--categories", "none"], "has no category none"),
         (["--clip", "none.pt"], "none.pt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -19,21 +20,17 @@ from anomalygpt.config import AnomalyGPTConfig
 from anomalygpt.data import open_data
 from anomalygpt.encoders import build_encoder, encoder_config
 from anomalygpt.errors import CheckpointError, ConfigError, DataError
-from anomalygpt.training.zero_shot import (
-    BETAS,
-    PromptBatch,
-    PromptObjective,
-    PromptTrainer,
-    ZeroShotSettings,
-    batches,
-    labelled_photos,
-    new_assistant,
-)
+from anomalygpt.training.zero_shot import PromptObjective, PromptTrainer, new_assistant
+from anomalygpt.training.zero_shot_batches import PromptBatch, batches, labelled_photos
+from anomalygpt.training.zero_shot_settings import BETAS, PROMPT_PRESETS, ZeroShotSettings
 from decoder import DecoderConfig, ImageDecoder, LearnedPromptsConfig
 from tests.small_evaluations import make_category
 from tests.tiny_clip import OPTIONS, tiny_clip, write_torchscript
 
 QUICK = ZeroShotSettings(epochs=2, batch_size=3, learning_rate=1e-2)
+AD_CLIP = replace(
+    PROMPT_PRESETS["ad-clip"], epochs=3, batch_size=2, learning_rate=1e-2, validation_share=0.4
+)
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +164,81 @@ def test_another_run_is_not_overwritten(clip: Path, data: Path, tmp_path: Path) 
         trainer(clip, data, tmp_path, epochs=1, resume=True)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"seed": -1}]
-)
-def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        ZeroShotSettings(**wrong)
-
-
 def test_an_assistant_without_prompts_is_refused(assistant: AnomalyGPT) -> None:
     with pytest.raises(ConfigError, match="no learned prompts"):
         PromptObjective(assistant)
+
+
+def ad_clip(clip: Path, data: Path, output: Path, resume: bool = False) -> PromptTrainer:
+    samples = labelled_photos(open_data(data))
+    return PromptTrainer(fresh(clip), samples, AD_CLIP, output, resume=resume)
+
+
+def test_ad_clip_keeps_its_best_epoch(clip: Path, data: Path, tmp_path: Path) -> None:
+    run = ad_clip(clip, data, tmp_path / "run")
+    assert [len(run.samples), len(run.measured)] == [4, 2]
+    lines: list[str] = []
+    assert run.run(lines.append)
+    assert lines[-1] == f"epoch {run.best} is the best by 2 held-out photos"
+    ranks = [(each["image_auroc"], each["pixel_auroc"]) for each in run.figures]
+    assert run.best == 1 + ranks.index(max(ranks))
+    with (tmp_path / "run" / "log.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(ranks) == 3
+    for row, losses in zip(rows, run.losses, strict=True):
+        assert [float(row[name]) for name in ("photos", "pixels", "contrastive")] == pytest.approx(
+            losses, rel=1e-4
+        )
+        assert all(0 <= float(row[name]) <= 1 for name in ("precision", "recall", "map", "f1"))
+    assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    served = AnomalyGPT.from_pretrained(tmp_path / "run" / "assistant", device="cpu")
+    assert len(served.training_photos) == 6
+    prompts = served.decoder.prompts
+    assert prompts is not None
+    best = torch.load(tmp_path / "run" / f"epoch_{run.best}.pth", weights_only=True)
+    for name, value in prompts.state_dict().items():
+        assert torch.equal(value, best["prompt_learner"][name]), name
+
+
+def test_ad_clip_goes_on_after_a_kill(clip: Path, data: Path, tmp_path: Path) -> None:
+    """Whatever ends the process between two epochs, the same files come of it."""
+    whole = ad_clip(clip, data, tmp_path / "whole")
+    whole.run(lambda line: None)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(line: str) -> None:
+        raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            ad_clip(clip, data, tmp_path / "parts", resume=True).run(killed)
+    last = ad_clip(clip, data, tmp_path / "parts", resume=True)
+    assert last.epoch == 2
+    assert last.run(lambda line: None)
+    assert (last.losses, last.figures, last.best) == (whole.losses, whole.figures, whole.best)
+    for name in ("log.csv", "curves.png", "assistant/decoder.safetensors"):
+        parts, uncut = (tmp_path / run / name for run in ("parts", "whole"))
+        assert parts.read_bytes() == uncut.read_bytes(), name
+
+
+def test_the_best_epoch_must_be_there(clip: Path, data: Path, tmp_path: Path) -> None:
+    run = ad_clip(clip, data, tmp_path)
+    torch.save({"prompt_learner": {}}, tmp_path / "spoilt.pth")
+
+    def spoil(line: str) -> None:
+        for file in tmp_path.glob("epoch_*.pth"):
+            file.write_bytes((tmp_path / "spoilt.pth").read_bytes())
+
+    with pytest.raises(CheckpointError, match=r"epoch_\d\.pth is damaged"):
+        run.run(spoil)
+
+
+def test_dpam_or_value_blocks(clip: Path) -> None:
+    with pytest.raises(ConfigError, match="give one of them"):
+        new_assistant(clip, options=OPTIONS, dpam=10, device="cpu")
+    with pytest.raises(ConfigError, match="this one has 4"):
+        new_assistant(clip, options={"input_size": 48}, dpam=10, device="cpu")
+    given = new_assistant(clip, options=OPTIONS, dpam=0, device="cpu")
+    assert given.config.encoder.options["value_blocks"] == OPTIONS["value_blocks"]

@@ -73,6 +73,8 @@ def work(
         "prompts", lambda folder: assistant.save_pretrained(folder / "assistant"), encoder=weights,
         language_model=words, evidence=work / "evidence",
     )  # fmt: skip
+    before = work / "prompts" / "assistant"
+    leave("heads", lambda f: shutil.copytree(before, f / "assistant"), assistant=before)
     return work
 
 
@@ -82,7 +84,7 @@ def send(photos: Path, examples: Path, work: Path, run_stage: Run) -> Run:
 
     def run(output: Path, work: Path = work) -> int:
         return run_stage(
-            ship, assistant=work / "prompts" / "assistant",
+            ship, assistant=work / "heads" / "assistant",
             language_model=work / "language" / "language_model", photos=photos,
             examples=examples, work=work, output=output,
         )  # fmt: skip
@@ -174,12 +176,12 @@ def test_it_says_what_it_was_made_of(shipped: Path, work: Path, photos: Path) ->
     assert len(weights) == 6
     for path in weights:
         assert made["files"][path.relative_to(shipped).as_posix()] == hash_file(path)
-    assert list(made["stages"]) == ["encoder", "language", "evidence", "prompts"]
+    assert list(made["stages"]) == ["encoder", "language", "evidence", "prompts", "heads"]
     (taught,) = made["stages"]["prompts"]["runs"]
     encoder = hash_file(work / "encoder" / "encoder.safetensors")
     assert taught["arguments"]["encoder"] == encoder == made["stages"]["encoder"]["result"]
     assert taught["arguments"]["seed"] == 0
-    assert made["shipped"]["arguments"]["assistant"] == made["stages"]["prompts"]["result"]
+    assert made["shipped"]["arguments"]["assistant"] == made["stages"]["heads"]["result"]
     assert made["shipped"]["arguments"]["photos"] == [hash_of(photos)]
     # Nothing of the machine is shipped.
     assert str(work.parent) not in (shipped / MADE_BY).read_text(encoding="utf-8")

@@ -35,6 +35,7 @@ SMALL = {
     "prompts": [
         "--decoder-steps", "1", "--word-steps", "1", "--answer-steps", "1", "--batch-size", "4",
     ],
+    "heads": ["--pairs", "4", "--held-pairs", "2", "--steps", "2"],
     "talk": ["--steps", "1", "--batch-tokens", "2000", "--answers", "1", *PLAIN],
     "talk_prompts": [
         "--word-steps", "1", "--answer-steps", "1", "--batch-size", "4", "--answer-batch-size", "2",
@@ -126,11 +127,11 @@ def test_all_stages_run_in_one_go_and_hashes_say_so(
     work = tmp_path / "work"
     given = ["--photos", photos, "--teachers", teachers, "--text", text, "--work", work, "--talk"]
     (tmp_path / "weights").mkdir()
-    assert run_all(script(*map(str, given)).calls) == 9
+    assert run_all(script(*map(str, given)).calls) == 10
 
     capsys.readouterr()
     for preset, stages in (
-        ("embedded", ["encoder", "language", "evidence", "prompts"]),
+        ("embedded", ["encoder", "language", "evidence", "prompts", "heads"]),
         ("talk", ["talk", "talk_evidence", "talk_prompts"]),
     ):
         monkeypatch.setattr(sys, "argv", ["x", "verify", str(PRESETS[preset])])
