@@ -24,7 +24,7 @@ from decoder.config import Formulation
 
 # A verdict whose P(anomaly) a harmless change moves farther is called unsteady (docs/robustness.md
 # says how it was chosen).
-MOST_MOVE = 0.3
+MOST_MOVE = 0.1
 
 Changes = Mapping[str, Callable[[Image.Image], Image.Image]]
 
