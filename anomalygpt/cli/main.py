@@ -31,6 +31,7 @@ COMMANDS = (
     "simulate",
     "data",
     "knowledge",
+    "audit",
     "train",
     "evaluate",
     "doctor",
