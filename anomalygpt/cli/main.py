@@ -32,6 +32,7 @@ COMMANDS = (
     "data",
     "knowledge",
     "audit",
+    "feedback",
     "train",
     "evaluate",
     "doctor",

@@ -84,11 +84,15 @@ class GoodPhoto:
         photo: SHA-256 of the file.
         name: what it was called.
         added: when, UTC.
+        accepted: True for a reference that was called anomalous first and "good after all" then:
+            others are compared with it, but how far good parts lie apart is not read from it, for
+            one that is odd would make everything look good.
     """
 
     photo: str
     name: str
     added: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True)

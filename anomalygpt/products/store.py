@@ -23,6 +23,8 @@ from anomalygpt.records.tables import ProductPhotoRow, ProductRow
 from decoder.limits import Limit
 
 Role = Literal["reference", "good"]
+# The role of a reference that does not tell the scale, see `GoodPhoto`.
+_ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -335,7 +337,7 @@ def _add_photos(row: ProductRow, photos: Sequence[tuple[str, str]], role: Role, 
     there = {each.photo: each for each in row.photos}
     for name, photo in photos:
         if photo in there:
-            what = "reference" if there[photo].role == "reference" else "good part for the limit"
+            what = "good part for the limit" if there[photo].role == "good" else "reference"
             raise ConfigError(
                 f"{shown(name)} is there already, as {shown(there[photo].name)} ({what}); each "
                 "photo counts once"
@@ -346,7 +348,12 @@ def _add_photos(row: ProductRow, photos: Sequence[tuple[str, str]], role: Role, 
 
 def _put_photos(row: ProductRow, role: Role, photos: Sequence[GoodPhoto]) -> None:
     row.photos += [
-        ProductPhotoRow(role=role, photo=each.photo, name=each.name, added=each.added)
+        ProductPhotoRow(
+            role=_ACCEPTED if each.accepted else role,
+            photo=each.photo,
+            name=each.name,
+            added=each.added,
+        )
         for each in photos
     ]
 
@@ -366,10 +373,12 @@ def _remove_photo(row: ProductRow, wanted: str) -> None:
 
 def _product(row: ProductRow) -> Product:
     of = {
-        role: tuple(
-            GoodPhoto(each.photo, each.name, each.added) for each in row.photos if each.role == role
+        roles[0]: tuple(
+            GoodPhoto(each.photo, each.name, each.added, each.role == _ACCEPTED)
+            for each in row.photos
+            if each.role in roles
         )
-        for role in ("reference", "good")
+        for roles in (("reference", _ACCEPTED), ("good",))
     }
     return Product(
         id=row.id,
