@@ -410,3 +410,27 @@ def test_former_inspections_are_the_same_whatever_was_applied(
         feedback.undo(proposed.id, who="bob")
     replays = Replays(plant, lambda name: assistant)
     assert [replays.replay(entry).state for entry in entries] == ["same"] * 3
+
+
+def test_an_accepted_part_leaves_the_scale_as_it_was(
+    plant: Plant, assistant: AnomalyGPT, feedback: Feedback
+) -> None:
+    """Else one odd part would make everything look good."""
+    product = discs(plant, 1)
+    product = plant.products.change(product.id, Change(limit=STRICT), who="ann")
+    entry = inspected(plant, assistant, product, part(5, True))
+    proposed = feedback.propose(entry.id, GOOD, who="bob")
+    changed = feedback.apply(proposed.id, "reference", who="bob")
+    assert [each.accepted for each in changed.references] == [False, True]
+    fresh = type(plant.shelf)(plant.database.place.folder / "banks", plant.blobs)
+    before, after, loaded = (
+        shelf.bank(each, assistant)
+        for shelf, each in ((plant.shelf, product), (plant.shelf, changed), (fresh, changed))
+    )
+    for bank in (after, loaded):
+        assert len(bank) == 2
+        assert bank.self_distances().tolist() == before.self_distances().tolist()
+    firm = plant.products.change(product.id, Change(references=[new(2)]), who="ann")
+    bank = plant.shelf.bank(firm, assistant)
+    assert bank.names == ("part_1.png", "part_2.png", "photo.png")
+    assert bank.self_distances().tolist() != before.self_distances().tolist()
