@@ -26,15 +26,16 @@ class Limit:
 
     Attributes:
         score: in [0, 1]; the verdict is yes above it.
-        false_alarms: share of good parts, in (0, 1), that it may call anomalous at most.
-        confidence: with which that is promised, in (0, 1).
+        false_alarms: share of good parts, in (0, 1), that it may call anomalous at most; None
+            where somebody moved the limit, so that nothing is promised.
+        confidence: with which that is promised, in (0, 1); None as above.
         photos: good parts that it was measured on.
-        dated: the day it was measured, as YYYY-MM-DD.
+        dated: the day it was measured or moved, as YYYY-MM-DD.
     """
 
     score: float
-    false_alarms: float
-    confidence: float
+    false_alarms: float | None
+    confidence: float | None
     photos: int
     dated: str
 
@@ -53,11 +54,15 @@ class Limit:
             return None
         return cls(
             score=float(values["score"]),
-            false_alarms=float(values["false_alarms"]),
-            confidence=float(values["confidence"]),
+            false_alarms=_share(values["false_alarms"]),
+            confidence=_share(values["confidence"]),
             photos=int(values["photos"]),
             dated=str(values["dated"]),
         )
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 class TooFewPhotosError(DecoderError):

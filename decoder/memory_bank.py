@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ class MemoryBank:
         self._searched: tuple[Tensor, ...] | None = None
         # A bank made by `without` measures with the spread of the whole.
         self._spread: Spread | None = None
+        # How many references, the first ones, tell the scale; None for all.
+        self._basis: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the lock, which belongs to one process."""
@@ -164,6 +167,20 @@ class MemoryBank:
                 self.closer = MemoryBank(self.encoder, fixed_pose=self.fixed_pose)
             if self.closer is not None:
                 self.closer.add(stages, name=name, varied=varied, grid=grid)
+
+    @contextmanager
+    def scale_kept(self) -> Iterator[None]:
+        """References that are added in the block are searched, and do not tell how far good parts
+        lie apart: odd ones would make everything else look good. It is saved with them; a
+        reference that is removed or added elsewhere ends it."""
+        basis = self._basis or len(self)
+        closer_basis = (self.closer._basis or len(self.closer)) if self.closer else None
+        factor = self.factor
+        yield
+        with self._lock:
+            self._spread, self._basis, self.factor = None, basis, factor
+            if self.closer:
+                self.closer._spread, self.closer._basis = None, closer_basis
 
     def with_mark(self, marks: Collection[str]) -> tuple[str, ...]:
         """Names of the references that were added with one of these marks."""
@@ -301,7 +318,8 @@ class MemoryBank:
         """What all references say about good parts, also those that `without` left out."""
         with self._lock:
             if self._spread is None:
-                self._spread = Spread(list(self._references.values()), self.fixed_pose)
+                telling = list(self._references.values())[: self._basis]
+                self._spread = Spread(telling, self.fixed_pose)
             return self._spread
 
     def save(self, path: Path) -> None:
@@ -317,10 +335,12 @@ class MemoryBank:
             "detail": str(self.detail),
             "factor": str(self.factor),
             "spread": self._whole().worked_out() if self._references else "",
+            "basis": str(self._basis or ""),
         }
         closer = self.closer._references if self.closer else {}
         if self.closer:
             settings["closer.spread"] = self.closer._whole().worked_out()
+            settings["closer.basis"] = str(self.closer._basis or "")
         save_references(path, self._references, closer, settings)
 
     @classmethod
@@ -343,8 +363,10 @@ class MemoryBank:
             raise DecoderError(f"{path} is not a complete memory bank: its factor is no number")
         bank.closer = cls._of(closer, metadata) if closer else None
         try:
-            for level, key in ((bank, "spread"), (bank.closer, "closer.spread")):
-                if level and (known := metadata.get(key)):
+            for level, prefix in ((bank, ""), (bank.closer, "closer.")):
+                if level:
+                    level._basis = int(metadata.get(f"{prefix}basis") or 0) or None
+                if level and (known := metadata.get(f"{prefix}spread")):
                     level._whole().take_over(known)
         except ValueError as error:
             raise DecoderError(f"{path} is not a complete memory bank: {error}") from None
@@ -388,7 +410,7 @@ class MemoryBank:
 
     def _forget_derived(self) -> None:
         self._searched, self._spread, self.factor = None, None, 1.0
-        self.limit, self.peers = None, None
+        self.limit, self.peers, self._basis = None, None, None
 
 
 def _keep_mask(foreground: Tensor | None, views_and_patches: torch.Size) -> Tensor:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from anomalygpt.records.database import Database, now
@@ -120,20 +121,56 @@ def verify(database: Database, known: tuple[int, str] | None = None) -> Verified
     """
     count, last = 0, BEGINNING
     with database.reading() as session:
-        rows = session.scalars(
-            select(EventRow).order_by(EventRow.number).execution_options(yield_per=_STEP)
-        )
-        for row in rows:
-            count += 1
-            if row.number != count:
-                return Verified(count - 1, last, count, "it is missing")
-            if row.before != last:
-                return Verified(count - 1, last, count, "it does not follow the one before")
-            if row.hash != hash_of(row):
-                return Verified(count - 1, last, count, "it was changed")
-            if known is not None and known[0] == count and known[1] != row.hash:
-                return Verified(count - 1, last, count, "it is not the one that was written down")
-            last = row.hash
+        try:
+            for row in _rows(session):
+                count += 1
+                reason = _fault(row, count, last, known)
+                if reason:
+                    return Verified(count - 1, last, count, reason)
+                last = row.hash
+        except DBAPIError as error:
+            if "decode" not in str(error.orig):
+                raise
+            # Read one by one up to the line that is no text any more.
+            return _verify_singly(session, known)
+    return _ended(count, last, known)
+
+
+def _rows(session: Session) -> Iterator[EventRow]:
+    wanted = select(EventRow).order_by(EventRow.number)
+    yield from session.scalars(wanted.execution_options(yield_per=_STEP))
+
+
+def _fault(row: EventRow, number: int, last: str, known: tuple[int, str] | None) -> str:
+    """What is wrong with a line that should have this number and follow this hash; "" for
+    nothing."""
+    if row.number != number:
+        return "it is missing"
+    if row.before != last:
+        return "it does not follow the one before"
+    if row.hash != hash_of(row):
+        return "it was changed"
+    if known is not None and known[0] == number and known[1] != row.hash:
+        return "it is not the one that was written down"
+    return ""
+
+
+def _verify_singly(session: Session, known: tuple[int, str] | None) -> Verified:
+    count, last = 0, BEGINNING
+    while True:
+        try:
+            row = session.get(EventRow, count + 1)
+        except DBAPIError:
+            return Verified(count, last, count + 1, "it was changed, and is no text any more")
+        if row is None:
+            return Verified(count, last, count + 1, "it is missing")
+        reason = _fault(row, count + 1, last, known)
+        if reason:
+            return Verified(count, last, count + 1, reason)
+        count, last = count + 1, row.hash
+
+
+def _ended(count: int, last: str, known: tuple[int, str] | None) -> Verified:
     if known is not None and known[0] > count:
         return Verified(count, last, count + 1, "it is missing, the log ends before it")
     return Verified(count, last)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import platform
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,7 @@ from anomalygpt.records.database import Database
 from anomalygpt.records.tables import InspectionRow
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.maps import png16
+from anomalygpt.version import __version__
 
 if TYPE_CHECKING:
     from anomalygpt.products.product import Product
@@ -109,26 +111,17 @@ class Journal:
         Raises:
             OutputError, RecordsError, BusyError: it cannot be kept.
         """
-        name = self._blobs.put(photo) if keeps_photo else hashlib.sha256(photo).hexdigest()
-        small = inspection.small_map
-        kept_map = None if small is None else self._blobs.put(png16(small))
-        result = inspection.to_dict()
+        name = self._blobs.put(photo) if keeps_photo else self._blobs.name_of(photo)
+        drawn = None if inspection.small_map is None else png16(inspection.small_map)
+        kept_map = None if drawn is None else self._blobs.put(drawn)
         product = circumstances.product
         identity = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
-        payload = {
-            "inspection": identity,
-            "photo": name,
-            "photo_name": inspection.image or "photo",
-            "map": kept_map,
-            "product": None if product is None else [product.id, product.name, product.version],
-            "bank": circumstances.bank,
-            "references": list(circumstances.references),
-            "model": circumstances.model,
-            "weights": circumstances.weights,
-            "settings": dict(circumstances.settings),
-            "result": result,
-        }
+        payload = _payload(inspection, circumstances, identity, name, kept_map)
         with self.database.writing() as session:
+            if keeps_photo:  # somebody may have deleted the same photo, an old one, meanwhile
+                self._blobs.put(photo)
+            if drawn is not None:
+                self._blobs.put(drawn)
             event = append(session, "inspection", circumstances.who, identity, payload)
             row = InspectionRow(
                 id=identity,
@@ -139,13 +132,13 @@ class Journal:
                 product=product and product.name,
                 product_version=product and product.version,
                 photo=name,
-                photo_name=inspection.image or "photo",
+                photo_name=payload["photo_name"],
                 photo_kept=keeps_photo,
                 map=kept_map,
                 is_anomalous=inspection.is_anomalous,
                 anomaly_probability=inspection.anomaly_probability,
                 anomaly_score=inspection.anomaly_score,
-                result=result,
+                result=payload["result"],
                 feedback=None,
             )
             session.add(row)
@@ -164,6 +157,8 @@ class Journal:
         *,
         product: str | None = None,
         before: int | None = None,
+        since: str | None = None,
+        is_anomalous: bool | None = None,
         most: int = 100,
     ) -> list[Entry]:
         """Inspections, the youngest first, some at a time.
@@ -171,6 +166,8 @@ class Journal:
         Args:
             product: identity of the only product that is wanted.
             before: number of the last one that is known; None begins.
+            since: the beginning of a time in UTC, such as "2026-11-30"; earlier ones are left out.
+            is_anomalous: the only verdict that is wanted.
             most: so many at most.
         """
         wanted = select(InspectionRow)
@@ -178,9 +175,46 @@ class Journal:
             wanted = wanted.where(InspectionRow.product_id == product)
         if before is not None:
             wanted = wanted.where(InspectionRow.event < before)
+        if since is not None:
+            wanted = wanted.where(InspectionRow.at >= since)
+        if is_anomalous is not None:
+            wanted = wanted.where(InspectionRow.is_anomalous.is_(is_anomalous))
         with self.database.reading() as session:
             rows = session.scalars(wanted.order_by(InspectionRow.event.desc()).limit(most))
             return [entry_of(row) for row in rows]
+
+
+def _payload(
+    inspection: Inspection, made: Circumstances, identity: str, photo: str, kept_map: str | None
+) -> dict[str, Any]:
+    """What the log says of an inspection."""
+    product = made.product
+    # File names may hold bytes that are no text, which no database takes.
+    called = (inspection.image or "photo").encode("utf-8", "replace").decode().replace("\0", "?")
+    return {
+        "inspection": identity,
+        "photo": photo,
+        "photo_name": called,
+        "map": kept_map,
+        "product": None if product is None else [product.id, product.name, product.version],
+        "bank": made.bank,
+        "references": list(made.references),
+        "model": made.model,
+        "weights": made.weights,
+        "settings": dict(made.settings),
+        "made_with": made_with(),
+        "result": inspection.to_dict(),
+    }
+
+
+def made_with() -> dict[str, str]:
+    """What decides the last digits of a result besides model and photo."""
+    return {
+        "anomalygpt": __version__,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def row_of(session: Session, identity: str) -> InspectionRow:

@@ -33,6 +33,8 @@ COMMANDS = (
     "data",
     "knowledge",
     "product",
+    "audit",
+    "feedback",
     "train",
     "evaluate",
     "doctor",

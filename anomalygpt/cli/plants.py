@@ -175,6 +175,24 @@ def _is_in(knowledge: Path, product: str) -> bool:
     return product_like(product, Knowledge.open(knowledge).products) is not None
 
 
+def plant_there(options: argparse.Namespace) -> Plant:
+    """The plant that options name; for commands that only look, or change what is there.
+
+    Raises:
+        SourceError: nothing is kept in that place.
+        RecordsError, OutputError: it cannot be opened.
+    """
+    from anomalygpt.records.places import Place
+
+    place = Place.of(options.data, options.database)
+    if place.is_sqlite and not Path(place.url.partition(":///")[2]).exists():
+        raise SourceError(
+            f"nothing is on record in {place.folder}; name another folder with --data or "
+            "ANOMALYGPT_DATA"
+        )
+    return plant_of(options)
+
+
 def who() -> str:
     """Whoever types, as the log names them."""
     try:

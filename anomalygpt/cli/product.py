@@ -131,12 +131,11 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _promise(product: Product) -> str:
+    from anomalygpt.results.sentences import promise
+
     limit = product.limit
     assert limit is not None
-    return (
-        f"at most {100 * limit.false_alarms:g} % false alarms with {100 * limit.confidence:g} % "
-        f"confidence (score limit {limit.score:.3f}, {limit.photos} good parts, {limit.dated})"
-    )
+    return f"{promise(limit)}, score limit {limit.score:.3f}"
 
 
 def _remove(options: argparse.Namespace) -> int:

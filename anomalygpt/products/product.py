@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -83,11 +84,15 @@ class GoodPhoto:
         photo: SHA-256 of the file.
         name: what it was called.
         added: when, UTC.
+        accepted: True for a reference that was called anomalous first and "good after all" then:
+            others are compared with it, but how far good parts lie apart is not read from it, for
+            one that is odd would make everything look good.
     """
 
     photo: str
     name: str
     added: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,43 @@ class Product:
             "good": [asdict(each) for each in self.good],
             "limit": None if self.limit is None else self.limit.to_dict(),
             "ignores_places": self.ignored is not None,
+            "ignored": self.ignored_name,
             "created": self.created,
             "changed": self.changed,
         }
+
+    @property
+    def ignored_name(self) -> str | None:
+        """SHA-256 of the mask of places that do not count, as `Blobs` calls it; None without."""
+        return None if self.ignored is None else hashlib.sha256(self.ignored).hexdigest()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], ignored: bytes | None = None) -> Product:
+        """A product as it was when `to_dict` wrote it down, for instance into the log.
+
+        Args:
+            values: that it gave.
+            ignored: the mask whose SHA-256 it has under "ignored".
+
+        Raises:
+            ConfigError: the values are no product.
+        """
+        try:
+            return cls(
+                id=str(values["id"]),
+                name=str(values["name"]),
+                description=values["description"],
+                settings=Settings.from_dict(values["settings"]),
+                version=int(values["version"]),
+                references=tuple(GoodPhoto(**each) for each in values["references"]),
+                good=tuple(GoodPhoto(**each) for each in values["good"]),
+                limit=Limit.from_dict(values["limit"]),
+                ignored=ignored,
+                created=str(values["created"]),
+                changed=str(values["changed"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"these values are no product: {error!r}") from None
 
 
 def checked_name(name: str) -> str:

@@ -21,7 +21,7 @@ from anomalygpt.files import write_atomically
 from anomalygpt.images.reading import common_bit_depth
 from anomalygpt.products.product import Product
 from anomalygpt.records.blobs import Blobs
-from anomalygpt.references.filling import Named, detail_of, fill
+from anomalygpt.references.filling import Named, add_to, detail_of, fill
 from anomalygpt.references.library import Watch, unwatched
 from anomalygpt.references.pictures import PICTURES_VERSION
 from decoder import DecoderError, MemoryBank
@@ -59,7 +59,7 @@ class Shelf:
             MissingPartError: the product has no reference.
             RecordsError, ImageError: a reference was deleted or is damaged.
         """
-        if not product.references:
+        if all(each.accepted for each in product.references):
             raise MissingPartError(
                 f"{product.name} has no photo of a good part yet; add one with `anomalygpt product "
                 f"add {product.name!r} --reference PHOTO`"
@@ -95,31 +95,29 @@ class Shelf:
         kind = assistant.config.decoder.formulation
         detail = settings.detail if kind == "normalised" else "whole"
         bank = library.new_bank(fixed_pose=settings.fixed_pose, detail=detail)
-        paths = [self._blobs.path(each.photo) for each in product.references]
+        firm = [each for each in product.references if not each.accepted]
+        paths = [self._blobs.path(each.photo) for each in firm]
         bank.bit_depth = settings.bit_depth or common_bit_depth(paths)
         names = {str(self._blobs.path(each.photo)): each.name for each in product.references}
         for each in product.references:
             self._blobs.get(each.photo)  # a damaged photo must not become what good parts are
 
+        def one(path: Path, turns: int, number: int) -> Named:
+            look = detail_of(detail, number)
+            pose = (turns, settings.flips, settings.fixed_pose)
+            return names[str(path)], *library.encoded(path, *pose, bank.bit_depth, look)
+
         def read(turns: int) -> list[Named]:
             seen = watch(list(paths), len(paths), "references")
-            return [
-                (
-                    names[str(path)],
-                    *library.encoded(
-                        Path(str(path)),
-                        turns,
-                        settings.flips,
-                        settings.fixed_pose,
-                        bank.bit_depth,
-                        detail_of(detail, number),
-                    ),
-                )
-                for number, path in enumerate(seen)
-            ]
+            return [one(Path(str(path)), turns, number) for number, path in enumerate(seen)]
 
-        fill(bank, read, len(paths), kind, settings.rotations)
-        _work_out(bank, assistant, Path(paths[0]))
+        turns = fill(bank, read, len(paths), kind, settings.rotations)
+        with bank.scale_kept():
+            for number, each in enumerate(product.references):
+                if each.accepted:
+                    name, mark, reference = one(self._blobs.path(each.photo), turns, number)
+                    add_to(bank, reference, name, mark)
+        _work_out(bank, assistant, paths[0])
         self._keep(bank, key)
         return bank
 
@@ -149,6 +147,7 @@ def bank_key(product: Product, assistant: AnomalyGPT) -> str:
         PICTURES_VERSION,
         [each.photo for each in product.references],
         [each.name for each in product.references],
+        [each.accepted for each in product.references],
         [settings.rotations, settings.flips, settings.fixed_pose, settings.detail],
         settings.bit_depth,
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from anomalygpt.records.tables import ProductPhotoRow, ProductRow
 from decoder.limits import Limit
 
 Role = Literal["reference", "good"]
+# The role of a reference that does not tell the scale, see `GoodPhoto`.
+_ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Products:
         photos = self._kept(references, settings)
         at = now()
         with self.database.writing() as session:
+            self._still_kept(references)
             if session.scalars(select(ProductRow).filter_by(key=name.casefold())).first():
                 raise ConfigError(
                     f"there is a product {name!r} already; change it, or name another"
@@ -143,13 +146,10 @@ class Products:
         settings = change.settings or self.find(name).settings
         references, good = (self._kept(new, settings) for new in (change.references, change.good))
         with self.database.writing() as session:
+            self._still_kept((*change.references, *change.good))
             row = self._row(session, name)
             before = _product(row).to_dict()
-            if change.expected_version not in (None, row.version):
-                raise ConfigError(
-                    f"{row.name} was changed meanwhile (version {row.version}, not "
-                    f"{change.expected_version}); look at it again"
-                )
+            _expect(row, change.expected_version)
             if change.new_name is not None:
                 self._rename(session, row, checked_name(change.new_name))
             for photo in change.removed:
@@ -167,12 +167,53 @@ class Products:
                 row.limit = None
             if change.ignored is not None:
                 row.ignored = change.ignored or None
-            row.version += 1
-            row.changed = at
-            session.flush()
-            product = _product(row)
+            product = self._changed(session, row, at)
             payload = {"before": before, "product": product.to_dict(), "why": change.why}
             append(session, f"product.{kind}", who, product.id, payload)
+        return product
+
+    def become(
+        self,
+        target: Product,
+        *,
+        who: str,
+        kind: str,
+        why: str,
+        expected_version: int,
+        also: Callable[[Session, Product], None] = lambda session, product: None,
+    ) -> Product:
+        """Make a product what it is in `target`, photo by photo and bit by bit, as a new version;
+        only its name stays. Its photos must have been kept before.
+
+        Args:
+            target: whose description, settings, references, good photos, limit and ignored places
+                are taken over.
+            who, kind, why: what the log says.
+            expected_version: the version that the target was made for.
+            also: is called in the same transaction, with the product as it is then.
+
+        Raises:
+            SourceError: there is no such product any more.
+            ConfigError: it was changed meanwhile.
+            RecordsError: a photo of the target is not kept any more.
+        """
+        with self.database.writing() as session:
+            row = self._row(session, target.id)
+            before = _product(row).to_dict()
+            _expect(row, expected_version)
+            for each in (*target.references, *target.good):
+                self.blobs.get(each.photo)
+            row.description, row.settings = target.description, target.settings.to_dict()
+            row.limit = None if target.limit is None else target.limit.to_dict()
+            row.ignored = target.ignored
+            row.photos.clear()
+            session.flush()  # or a photo would be there twice for a moment
+            _put_photos(row, "reference", target.references)
+            _put_photos(row, "good", target.good)
+            product = self._changed(session, row, now())
+            payload = {"before": before, "product": product.to_dict(), "why": why}
+            append(session, f"product.{kind}", who, product.id, payload)
+            also(session, product)
         return product
 
     def remove(self, name: str, *, who: str) -> Product:
@@ -195,6 +236,20 @@ class Products:
         for name, photo in found:
             _check_photo(self.blobs.path(photo), name, settings)
         return found
+
+    def _still_kept(self, photos: Sequence[NewPhoto]) -> None:
+        """Within the transaction: whoever deletes old photos does so in one, too."""
+        for each in photos:
+            self.blobs.put(each.content)
+
+    def _changed(self, session: Session, row: ProductRow, at: str) -> Product:
+        """The product as its next version."""
+        row.version += 1
+        row.changed = at
+        session.flush()
+        if row.ignored is not None:  # the log names it; a version can be made again from it
+            self.blobs.put(row.ignored)
+        return _product(row)
 
     def _row(self, session: Session, name: str) -> ProductRow:
         wanted = (ProductRow.key == name.strip().casefold()) | (ProductRow.id == name)
@@ -243,6 +298,18 @@ class Change:
     expected_version: int | None = None
 
 
+def _expect(row: ProductRow, version: int | None) -> None:
+    """
+    Raises:
+        ConfigError: the product has another version.
+    """
+    if version not in (None, row.version):
+        raise ConfigError(
+            f"{row.name} was changed meanwhile (version {row.version}, not {version}); look at it "
+            "again"
+        )
+
+
 def _check_photo(path: Path, name: str, settings: Settings) -> None:
     """
     Raises:
@@ -270,13 +337,25 @@ def _add_photos(row: ProductRow, photos: Sequence[tuple[str, str]], role: Role, 
     there = {each.photo: each for each in row.photos}
     for name, photo in photos:
         if photo in there:
-            what = "reference" if there[photo].role == "reference" else "good part for the limit"
+            what = "good part for the limit" if there[photo].role == "good" else "reference"
             raise ConfigError(
                 f"{shown(name)} is there already, as {shown(there[photo].name)} ({what}); each "
                 "photo counts once"
             )
         there[photo] = ProductPhotoRow(role=role, photo=photo, name=name, added=at)
         row.photos.append(there[photo])
+
+
+def _put_photos(row: ProductRow, role: Role, photos: Sequence[GoodPhoto]) -> None:
+    row.photos += [
+        ProductPhotoRow(
+            role=_ACCEPTED if each.accepted else role,
+            photo=each.photo,
+            name=each.name,
+            added=each.added,
+        )
+        for each in photos
+    ]
 
 
 def _remove_photo(row: ProductRow, wanted: str) -> None:
@@ -294,10 +373,12 @@ def _remove_photo(row: ProductRow, wanted: str) -> None:
 
 def _product(row: ProductRow) -> Product:
     of = {
-        role: tuple(
-            GoodPhoto(each.photo, each.name, each.added) for each in row.photos if each.role == role
+        roles[0]: tuple(
+            GoodPhoto(each.photo, each.name, each.added, each.role == _ACCEPTED)
+            for each in row.photos
+            if each.role in roles
         )
-        for role in ("reference", "good")
+        for roles in (("reference", _ACCEPTED), ("good",))
     }
     return Product(
         id=row.id,

@@ -32,11 +32,16 @@ class Blobs:
         Raises:
             OutputError: no space, or no permission.
         """
-        name = hashlib.sha256(content).hexdigest()
+        name = self.name_of(content)
         path = self.path(name)
         if not path.exists():
             write_atomically(path, lambda file: file.write(content))
         return name
+
+    @staticmethod
+    def name_of(content: bytes) -> str:
+        """What some bytes are called."""
+        return hashlib.sha256(content).hexdigest()
 
     def get(self, name: str) -> bytes:
         """The bytes of a name.
@@ -51,7 +56,7 @@ class Blobs:
                 f"what is called {name[:12]}… is not kept any more ({error.strerror}); photos are "
                 "deleted by age where the plant says so"
             ) from None
-        if hashlib.sha256(content).hexdigest() != name:
+        if self.name_of(content) != name:
             raise RecordsError(
                 f"{self.path(name)} is damaged: its content has another hash; put back a copy"
             )

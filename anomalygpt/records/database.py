@@ -26,6 +26,7 @@ from anomalygpt.records.places import Place
 NEWEST = "0001"
 # Seconds that a writer waits for another.
 _PATIENCE = 30
+_DAY = 86_400 * 10**9
 # Locks in PostgreSQL are numbers: one for migrations, one for the end of the log.
 _MIGRATION_LOCK, _LOG_LOCK = 823_741_001, 823_741_002
 
@@ -207,7 +208,11 @@ def _meant(place: Place, error: DBAPIError) -> AnomalyGPTError:
     )
 
 
-def now() -> str:
-    """The time in UTC, ISO 8601 with microseconds."""
-    whole, part = divmod(time.time_ns() // 1000, 1_000_000)
+def now(days_ago: float = 0) -> str:
+    """The time in UTC, ISO 8601 with microseconds; such texts sort like the times.
+
+    Args:
+        days_ago: so long before.
+    """
+    whole, part = divmod((time.time_ns() - int(days_ago * _DAY)) // 1000, 1_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{part:06d}Z"

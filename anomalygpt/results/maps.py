@@ -44,6 +44,22 @@ def png16(values: np.ndarray, mark: PngInfo | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def read_png16(content: bytes) -> np.ndarray:
+    """What `png16` wrote: (h, w) float32 in [0, 1].
+
+    Raises:
+        ValueError: it is no such picture.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.mode != "I;16":
+                raise ValueError(f"a map has 16 bits, this picture is {picture.mode}")
+            levels = np.asarray(picture)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the map cannot be decoded ({error})") from None
+    return levels.astype(np.float32) / np.float32(65535)
+
+
 def encode_map(values: np.ndarray) -> dict[str, Any]:
     height, width = values.shape
     data = base64.b64encode(png16(values)).decode("ascii")
@@ -55,10 +71,9 @@ def decode_map(values: Mapping[str, Any]) -> np.ndarray:
         raise ValueError(f"map encoding {values['encoding']!r} is not {_MAP_ENCODING!r}")
     try:
         data = base64.b64decode(values["data"], validate=True)
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            if picture.size != (values["width"], values["height"]) or picture.mode != "I;16":
-                raise ValueError(f"its map is {picture.mode} {picture.size}, not what it states")
-            levels = np.asarray(picture)
-    except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except binascii.Error as error:
         raise ValueError(f"its map cannot be decoded ({error})") from None
-    return levels.astype(np.float32) / np.float32(65535)
+    cells = read_png16(data)
+    if cells.shape != (values["height"], values["width"]):
+        raise ValueError(f"its map has the shape {cells.shape}, not what it states")
+    return cells

@@ -7,6 +7,7 @@ from collections import Counter
 from anomalygpt.files import shown
 from anomalygpt.results.certainty import how_sure
 from anomalygpt.results.inspection import Inspection
+from decoder.limits import Limit
 
 
 def sentence(inspection: Inspection) -> str:
@@ -34,8 +35,17 @@ def limit_sentence(inspection: Inspection) -> str:
         return ""
     return (
         f"The product's limit decides: score {inspection.anomaly_score:.3f}, limit "
-        f"{limit.score:.3f} (at most {100 * limit.false_alarms:g} % false alarms with "
-        f"{100 * limit.confidence:g} % confidence, from {limit.photos} good parts, {limit.dated})."
+        f"{limit.score:.3f} ({promise(limit)})."
+    )
+
+
+def promise(limit: Limit) -> str:
+    """What a limit promises, without a full stop."""
+    if limit.false_alarms is None or limit.confidence is None:
+        return f"moved by hand, {limit.dated}; it promises nothing"
+    return (
+        f"at most {100 * limit.false_alarms:g} % false alarms with {100 * limit.confidence:g} % "
+        f"confidence, from {limit.photos} good parts, {limit.dated}"
     )
 
 
