@@ -27,6 +27,8 @@ COMMANDS = (
     "inspect",
     "chat",
     "demo",
+    "serve",
+    "key",
     "convert",
     "simulate",
     "data",
@@ -98,7 +100,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 # What runs for hours gives memory back as usual.
-_LASTING = ("demo", "train", "evaluate")
+_LASTING = ("demo", "serve", "train", "evaluate")
 
 
 # New objects before Python looks for circles among them, and how often it looks at older ones.
