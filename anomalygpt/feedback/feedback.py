@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from anomalygpt.feedback.said import Said
 from anomalygpt.products.product import Product
 from anomalygpt.records.tables import FeedbackRow, InspectionRow
 from anomalygpt.references.library import Watch, unwatched
+from anomalygpt.results.inspection import Inspection
 
 if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
@@ -103,6 +105,8 @@ class Feedback:
             OutputError, RecordsError, BusyError: it cannot be written.
         """
         entry = self._plant.journal.find(inspection)
+        geometry = Inspection.from_json(json.dumps(dict(entry.result))).geometry
+        said.place(geometry, (geometry.size, geometry.size))  # whether it fits the photo
         product, found, notes = self._followed(entry, said)
         kept, identity = said.to_dict(self._plant.blobs), uuid4().hex
         with self._plant.database.writing() as session:

@@ -51,7 +51,7 @@ def scores_of_good(plant: Plant, assistant: AnomalyGPT, product: Product) -> lis
     """
     bank = plant.shelf.bank(product, assistant)
     names = {str(plant.blobs.path(each.photo)): each.name for each in product.good}
-    return good_scores(assistant, bank, product, names)
+    return list(good_scores(assistant, bank, product, names))
 
 
 def measured(plant: Plant, assistant: AnomalyGPT, product: Product, day: str) -> Limit | None:

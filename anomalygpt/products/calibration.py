@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,18 @@ def calibrated(
             product was changed meanwhile.
         AnomalyGPTError: a photo cannot be used.
     """
+    check_enough(product)
+    bank = shelf.bank(product, assistant)
+    names = {str(products.blobs.path(each.photo)): each.name for each in product.good}
+    scores = good_scores(assistant, bank, product, names, watch)
+    return with_limit(products, product, list(scores), who=who)
+
+
+def check_enough(product: Product) -> None:
+    """
+    Raises:
+        ConfigError: the product promises nothing, or has too few good photos for it.
+    """
     settings = product.settings
     if settings.false_alarms is None:
         raise ConfigError(
@@ -62,16 +74,27 @@ def calibrated(
             f"{100 * settings.confidence:g} % confidence {needed} are needed, "
             f"{needed - len(product.good)} more"
         )
-    bank = shelf.bank(product, assistant)
-    names = {str(products.blobs.path(each.photo)): each.name for each in product.good}
-    scores = good_scores(assistant, bank, product, names, watch)
+
+
+def with_limit(
+    products: Products, product: Product, scores: Sequence[float], *, who: str
+) -> Product:
+    """Keep the limit that scores of good photos give.
+
+    Args:
+        products: where the product is.
+        product: as it was when they were measured, see `check_enough`.
+        scores: of its good photos.
+        who: is named in the log.
+
+    Raises:
+        ConfigError: the product was changed meanwhile.
+    """
+    settings = product.settings
+    assert settings.false_alarms is not None
+    today = time.strftime("%Y-%m-%d", time.gmtime())
     with decoder_errors():
-        limit = limit_of(
-            scores,
-            settings.false_alarms,
-            settings.confidence,
-            time.strftime("%Y-%m-%d", time.gmtime()),
-        )
+        limit = limit_of(scores, settings.false_alarms, settings.confidence, today)
     change = Change(
         limit=limit,
         why=f"measured on {limit.photos} good parts",
@@ -86,8 +109,8 @@ def good_scores(
     product: Product,
     names: dict[str, str],
     watch: Watch = unwatched,
-) -> list[float]:
-    """The scores of good photos.
+) -> Iterator[float]:
+    """The scores of good photos, one after the other.
 
     Args:
         assistant, bank: that inspect them.
@@ -101,7 +124,6 @@ def good_scores(
     """
     paths: Sequence[Path] = [Path(path) for path in names]
     seen = watch(list(paths), len(paths), "good parts")
-    scores = []
     found = assistant.inspect_batch(
         seen,
         bank,
@@ -118,5 +140,4 @@ def good_scores(
                 f"{shown(names[str(path)])} is one of the references, so it cannot measure the "
                 "limit; take it out"
             )
-        scores.append(each.anomaly_score)
-    return scores
+        yield each.anomaly_score

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ from anomalygpt.experts.consultation import Consultation
 from anomalygpt.images.detail import Detail
 from anomalygpt.language.generation import GenerationOptions
 from anomalygpt.model import AnomalyGPT
+from anomalygpt.products.calibration import check_enough, good_scores, with_limit
 from anomalygpt.products.plant import Plant
 from anomalygpt.products.product import Product
 from anomalygpt.references.banks import KeptBanks
@@ -32,6 +34,8 @@ from anomalygpt.serving.requests import Observer, Progress, Recorded, Request
 from anomalygpt.serving.settings import ServerSettings
 from anomalygpt.serving.worker import Step, Worker
 from decoder import MemoryBank
+
+Value = TypeVar("Value")
 
 # Photos encoded at once: more gain nothing on a CPU.
 MOST_AT_ONCE = 4
@@ -118,8 +122,9 @@ class Engine:
             return steps
         return self._recorded(steps, self.plant, request, product)
 
-    def read_ahead(self, name: str) -> None:
-        """Let the references of a product be read before its first photo comes.
+    def read_ahead(self, name: str, who: str) -> None:
+        """Let the references of a product be read before its first photo comes, and its limit be
+        measured where it is to promise something; one photo is a step.
 
         Raises:
             BusyError: too many calls wait.
@@ -127,10 +132,21 @@ class Engine:
         """
         if self.plant is None:
             return
-        product, shelf = self.plant.products.find(name), self.plant.shelf
+        product, plant = self.plant.products.find(name), self.plant
 
         def steps() -> Step:
-            yield shelf.bank(product, self._model(product.settings.model))
+            assistant = self._model(product.settings.model)
+            bank = plant.shelf.bank(product, assistant)
+            yield bank
+            if product.settings.false_alarms is None or product.limit is not None:
+                return
+            check_enough(product)
+            names = {str(plant.blobs.path(each.photo)): each.name for each in product.good}
+            scores = []
+            for score in good_scores(assistant, bank, product, names):
+                scores.append(score)
+                yield score
+            with_limit(plant.products, product, scores, who=who)
 
         if product.references and product.settings.model in self.settings.models:
             self.worker.submit(steps())
@@ -230,13 +246,28 @@ class Engine:
         if model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {model!r} here")
 
-        def steps() -> Step:
-            encoded = self._model(model).encode([photo])
-            yield encoded.features.embedding.float().cpu().numpy()
+        def look(model_of: Callable[[str], AnomalyGPT]) -> np.ndarray:
+            encoded = model_of(model).encode([photo])
+            return encoded.features.embedding.float().cpu().numpy()
 
-        (row,) = self.worker.submit(steps())
-        assert isinstance(row, np.ndarray)
-        return row
+        return self.compute(look)
+
+    def compute(self, work: Callable[[Callable[[str], AnomalyGPT]], Value]) -> Value:
+        """Something else that needs models, in one step between those of others.
+
+        Args:
+            work: is given what opens a model by its name.
+
+        Raises:
+            BusyError: too many calls wait.
+            AnomalyGPTError: what the work raises.
+        """
+
+        def steps() -> Step:
+            yield work(self._model)
+
+        (found,) = self.worker.submit(steps())
+        return found
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""

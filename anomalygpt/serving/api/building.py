@@ -9,12 +9,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from anomalygpt.serving.api import chat, health, inspections, jobs, products
+from anomalygpt.serving.api import chat, feedback, health, inspections, jobs, products
 from anomalygpt.serving.api.gate import Gate, is_for_programs
 from anomalygpt.serving.api.problems import handle
 from anomalygpt.serving.api.repeats import HEADER
 from anomalygpt.serving.api.schemas import (
     BODIES,
+    ApplyIn,
+    FeedbackIn,
     InspectionIn,
     JobIn,
     ProblemOut,
@@ -25,7 +27,7 @@ from anomalygpt.serving.api.schemas import (
 from anomalygpt.serving.api.service import Service
 from anomalygpt.version import __version__
 
-ROUTERS = tuple(each.router for each in (products, inspections, jobs, chat, health))
+ROUTERS = tuple(each.router for each in (products, feedback, inspections, jobs, chat, health))
 _REFS = "#/components/schemas/{model}"
 _SEEN = ["ETag", "Link", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
 _MAY_SEND = ["Authorization", "Content-Type", "If-Match", HEADER, "X-Request-ID"]
@@ -35,6 +37,8 @@ _TAKES: tuple[tuple[str, str, type[Any], tuple[str, ...]], ...] = (
     ("/v1/products/{name}", "patch", ProductChange, ()),
     ("/v1/products/{name}/references", "post", ReferencesIn, ("photo",)),
     ("/v1/inspections", "post", InspectionIn, ("photo", "reference")),
+    ("/v1/inspections/{identity}/feedback", "post", FeedbackIn, ()),
+    ("/v1/feedback/{feedback}/apply", "post", ApplyIn, ()),
     ("/v1/jobs", "post", JobIn, ()),
     ("/v1/chat/completions", "post", chat.ChatIn, ()),
 )

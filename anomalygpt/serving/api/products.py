@@ -102,7 +102,7 @@ def _create(service: Service, key: Key, given: Given) -> Reply:
         settings=settings,
         who=key.name,
     )
-    _read_ahead(service, product)
+    _read_ahead(service, key, product)
     location = f"{service.settings.root_path}/v1/products/{quote(product.name, safe='')}"
     return Reply(201, product.to_dict(), {"Location": location, **tag_of(product)})
 
@@ -326,10 +326,10 @@ def _changed(service: Service, key: Key, product: Product, change: Change) -> Pr
         if change.expected_version not in (None, now.version):
             raise _outdated(now) from None
         raise
-    _read_ahead(service, found)
+    _read_ahead(service, key, found)
     return found
 
 
-def _read_ahead(service: Service, product: Product) -> None:
+def _read_ahead(service: Service, key: Key, product: Product) -> None:
     with suppress(BusyError):  # then the first inspection reads them
-        service.engine.read_ahead(product.id)
+        service.engine.read_ahead(product.id, key.name)
