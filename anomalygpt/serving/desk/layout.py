@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from anomalygpt.experts.manner import NOTATIONS
-from anomalygpt.serving.desk import data_page, endpoints, views
+from anomalygpt.serving.desk import correcting, data_page, endpoints, views
 from anomalygpt.serving.desk.data_page import DataPage
 from anomalygpt.serving.desk.page import NO_PRODUCT, Page
 from anomalygpt.serving.desk.talking import Talking
@@ -128,7 +128,7 @@ def build(page: Page, drawings: Drawings) -> gr.Blocks:
             with gr.Column(scale=4, min_width=300):
                 left = _left(page)
             with gr.Column(scale=7, min_width=320):
-                right = _right()
+                right = _right(page)
         _connect(blocks, page, left, right)
         endpoints.add(page.engine)
         blocks.unload(page.leave)
@@ -254,7 +254,7 @@ def _expert(page: Page) -> list[Any]:
         ]
 
 
-def _right() -> _Right:
+def _right(page: Page) -> _Right:
     small: Any = {"size": "sm", "min_width": 80}
     table = gr.HTML("", elem_id="table", padding=False, js_on_load=OPEN_ROW)
     with gr.Row(visible=False, elem_id="table-files") as table_files:
@@ -290,6 +290,8 @@ def _right() -> _Right:
     with gr.Row(elem_id="talking"):
         retry = gr.Button("Ask again", elem_id="retry", **small)
         stop_answer = gr.Button("Stop", visible=False, elem_id="stop-answer", **small)
+    if page.engine.plant is not None:
+        correcting.add(page.engine, page.desk_of)
     downloads, files, sheet = _downloads()
     saved = gr.DownloadButton(elem_id="saved")
     return _Right(

@@ -48,7 +48,7 @@ class Page:
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Progress, then the finding; what was inspected before is shown as it was."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         if photo is None:
             desk.current = None
             yield shown.finding(desk, palette).flat()
@@ -82,7 +82,7 @@ class Page:
     ) -> Iterator[tuple[Any, ...]]:
         """As `inspect`, for the button: says when there is no photo."""
         if photo is None:
-            desk = self._desk(request)
+            desk = self.desk_of(request)
             desk.current = None
             problem = views.problem(shown.NOTHING_TO_INSPECT)
             yield shown.finding(desk, palette)._replace(verdict=problem).flat()
@@ -129,13 +129,17 @@ class Page:
                 return
             yield shown.working("Reading the photos", 0.0).flat()
             job = shown.request_of(given)
+            record = None
             for step in self.engine.inspect(job):
                 if not going_on():
                     break
                 if isinstance(step, Progress):
                     yield shown.working(step.what, step.share).flat()
-                elif not isinstance(step, Recorded):
-                    desk.add(job.name, job.photo, job.reference_names, step, given)
+                elif isinstance(step, Recorded):
+                    record = step.entry.id
+                else:
+                    visit = desk.add(job.name, job.photo, job.reference_names, step, given)
+                    visit.record = record
         except (AnomalyGPTError, OSError) as error:
             desk.current = None
             message = shown.without_folders(str(error), [given.photo, *given.references])
@@ -155,7 +159,7 @@ class Page:
 
     def stop(self, request: gr.Request) -> None:
         """End what this visitor waits for, at its next step."""
-        self._desk(request).stop()
+        self.desk_of(request).stop()
 
     def example(self, event: gr.SelectData) -> tuple[str, list[str]]:
         """An example's photo and reference."""
@@ -167,7 +171,7 @@ class Page:
     def arrive(self, tab: str, palette: Any, request: gr.Request) -> tuple[Any, ...]:
         """The page was opened or read again: what lies on this tab's desk."""
         self.desks.join(mark(request), str(tab or ""))
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         table = Table() if desk.batch is None else shown.table(desk.batch, running=False)
         # Who opens the page may have begun already: an empty desk changes nothing.
         found = shown.finding(desk, palette) if desk.visits else shown.unchanged()
@@ -175,7 +179,7 @@ class Page:
 
     def reopen(self, number: int | None, palette: Any, request: gr.Request) -> tuple[Any, ...]:
         """An earlier inspection of this visitor, with its photo and references."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         if number is not None:
             if desk.current is not None and desk.current.number == int(number):
                 return (*shown.handed(None), *shown.unchanged().flat())
@@ -184,13 +188,13 @@ class Page:
 
     def recolour(self, palette: Any, request: gr.Request) -> Any:
         """The picture on the desk in other colours; all else stays as it is."""
-        visit = self._desk(request).current
+        visit = self.desk_of(request).current
         return gr.skip() if visit is None else views.viewer(visit, palette)
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         """An empty desk."""
         self.stop(request)
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         desk.clear()
         empty = Table("", *[gr.update(visible=False)] * 2)
         return (None, [], "", "", *shown.finding(desk, "warm").flat(), *empty)
@@ -201,12 +205,13 @@ class Page:
 
     def note(self, part_number: str, inspector: str, note: str, request: gr.Request) -> None:
         """Keep what the inspector wrote about the current inspection."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         desk.inspector = inspector
         if desk.current is not None:
             desk.current.sheet = Sheet(part_number, inspector, note)
 
-    def _desk(self, request: gr.Request) -> Desk:
+    def desk_of(self, request: gr.Request) -> Desk:
+        """The visitor's own."""
         return self.desks.of(mark(request))
 
     # --- several photos -------------------------------------------------------------------------
@@ -221,7 +226,7 @@ class Page:
         request: gr.Request,
     ) -> Iterator[Table]:
         """The table of a batch, growing."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         quiet = gr.update(visible=False)
         if not photos:
             problem = views.problem("There are no photos yet. Drop in several, then press Inspect.")
@@ -245,7 +250,7 @@ class Page:
 
     def open_row(self, palette: Any, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A photo of the batch as the current inspection."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         made = desk.batch
         row = made.row(int(event.number)) if made else None
         found = row.inspection() if row else None
@@ -266,7 +271,7 @@ class Page:
     ) -> str | None:
         """A file of the current inspection, one of `downloads.FILES`."""
         self.note(part_number, inspector, note, request)
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         visit = desk.current
         if visit is None:
             return None
@@ -277,7 +282,7 @@ class Page:
 
     def download_batch(self, kind: str, request: gr.Request) -> str | None:
         """The batch as "csv", or its pictures as "zip"."""
-        desk = self._desk(request)
+        desk = self.desk_of(request)
         made = desk.batch
         if made is None:
             return None

@@ -84,6 +84,7 @@ class Visit:
         given: what was handed in, in files of the desk's own; None where that is not known.
         at: when, in the time of the server.
         sheet: what the inspector wrote about it.
+        record: identity of the inspection on record; None where it is on none.
     """
 
     number: int
@@ -97,6 +98,7 @@ class Visit:
     at: datetime = field(default_factory=datetime.now)
     sheet: Sheet = field(default_factory=Sheet)
     notes: dict[int, Turn] = field(default_factory=dict)
+    record: str | None = None
 
     def add_turn(self, question: str, answer: str, chat: Talk | None) -> None:
         """Keep what was said, also of an answer that was stopped."""

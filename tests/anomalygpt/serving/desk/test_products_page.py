@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from anomalygpt.feedback.feedback import Feedback
 from anomalygpt.products.plant import Plant
 from anomalygpt.products.product import Settings
 from anomalygpt.products.store import Change, NewPhoto
@@ -80,10 +81,53 @@ def test_a_product_that_is_gone_is_told(page: Visitor, plant: Plant) -> None:
     expect(page.locator("#verdict")).to_contain_text("there is no product Plate 12")
 
 
+def test_good_after_all_applied_and_undone(page: Visitor, plant: Plant) -> None:
+    choose(page, "Plate 12")
+    page.give_photo(EXAMPLES / "plate" / "scratched.jpg")
+    expect(page.locator(".verdict .answer")).to_be_visible()
+    page.until_streams_end()
+    page.locator("#correct button").first.click()
+    page.locator("#correct-good").click()
+    expect(page.locator("#correct-told")).to_contain_text("It is on record")
+    expect(page.locator("#correct-kinds label").first).to_be_visible()
+    page.locator("#correct-look").click()
+    expect(page.locator("#correct-told")).to_contain_text("Of the last 1 inspections")
+    page.locator("#correct-apply").click()
+    expect(page.locator("#correct-told")).to_contain_text("is version 2 now")
+    page.until_streams_end()
+    assert plant.products.find("Plate 12").version == 2
+    page.locator("#correct-undo").click()
+    expect(page.locator("#correct-told")).to_contain_text("is as before, as version 3")
+    (reference,) = plant.products.find("Plate 12").references
+    assert reference.name.endswith("good_1.jpg")
+
+
+def test_damage_is_marked_with_two_clicks(page: Visitor, plant: Plant) -> None:
+    choose(page, "Plate 12")
+    page.give_photo(EXAMPLES / "plate" / "good_2.jpg")
+    expect(page.locator(".verdict .answer")).to_be_visible()
+    page.until_streams_end()
+    page.locator("#correct button").first.click()
+    page.locator("#correct-damaged").click()
+    picture = page.locator("#correct-photo img")
+    expect(picture).to_be_visible()
+    for x, y, told in ((40, 50, "the opposite corner"), (90, 110, "It is on record")):
+        picture.click(position={"x": x, "y": y})
+        expect(page.locator("#correct-told")).to_contain_text(told)
+        page.until_streams_end()
+    (item,) = Feedback(plant, lambda name: None).all()
+    x0, y0, x1, y1 = item.said["boxes"][0]
+    assert item.said["verdict"] == "damaged"
+    assert (x1 - x0) / (y1 - y0) == pytest.approx(50 / 60, abs=0.1)
+    assert x0 < x1
+    assert y0 < y1
+
+
 def test_a_server_without_a_plant_has_no_products(browser: Any, running: Running) -> None:
     opened = browser.new_context().new_page()
     opened.set_default_timeout(PATIENCE)
     opened.goto(running.address)
     expect(opened.locator("#photo")).to_be_visible()
     expect(opened.locator("#product")).to_have_count(0)
+    expect(opened.locator("#correct")).to_have_count(0)
     opened.context.close()
