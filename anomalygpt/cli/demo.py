@@ -19,10 +19,15 @@ SUMMARY = "open the inspector's desk in a browser"
 def run(options: argparse.Namespace) -> int:
     """Load the model, open the page, and serve until Ctrl-C."""
     settings = read_settings(options, os.environ)  # before anything is loaded
+    place = None
+    if options.data is not None or options.database is not None:
+        from anomalygpt.records.places import Place
+
+        place = Place.of(options.data, options.database)
     print("Loading torch, the model and the page; this takes some seconds", flush=True)
     with without_proxies():  # the page is this machine's own
         from anomalygpt.serving.server import serve
-    serve(settings)
+    serve(settings, place)
     return OK
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -171,16 +171,25 @@ def address_of(settings: ServerSettings, port: int) -> str:
     return f"http://{shown_host(settings.host)}:{port}{settings.root_path}/"
 
 
-def serve(settings: ServerSettings) -> None:
-    """Load the model, open the page, and serve until Ctrl-C."""
+def serve(settings: ServerSettings, place: Place | None = None) -> None:
+    """Load the model, open the page, and serve until Ctrl-C.
+
+    Args:
+        settings: of the server.
+        place: of products, and of the record of what is inspected; None for neither.
+
+    Raises:
+        RecordsError, OutputError: the database cannot be used.
+    """
     if settings.auth is None and settings.host not in OWN_HOSTS:
         print(
             f"anomalygpt: {settings.host} is reached by others, and no --auth is set: whoever can "
             "reach it can use it",
             flush=True,
         )
-    engine = Engine(settings)
-    with _until_stopped():
+    kept = nullcontext() if place is None else _opened(place)
+    with kept as plant, _until_stopped():
+        engine = Engine(settings, plant=plant)
         engine.prepare()
         server = Server(settings, engine)
         try:
