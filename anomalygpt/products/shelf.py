@@ -111,11 +111,12 @@ class Shelf:
             seen = watch(list(paths), len(paths), "references")
             return [one(Path(str(path)), turns, number) for number, path in enumerate(seen)]
 
-        turns = fill(bank, read, len(paths), kind, settings.rotations)
+        fill(bank, read, len(paths), kind, settings.rotations)
         with bank.scale_kept():
             for number, each in enumerate(product.references):
                 if each.accepted:
-                    name, mark, reference = one(self._blobs.path(each.photo), turns, number)
+                    # As it is: turned copies of an odd part would hide damage of others.
+                    name, mark, reference = one(self._blobs.path(each.photo), 1, number)
                     add_to(bank, reference, name, mark)
         _work_out(bank, assistant, paths[0])
         self._keep(bank, key)

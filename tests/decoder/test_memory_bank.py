@@ -436,23 +436,3 @@ def test_what_is_left_out_is_measured_by_the_others() -> None:
     alone = MemoryBank()
     alone.add([parts[0]])
     assert alone.left_out() == []
-
-
-def test_what_is_added_with_the_scale_kept_is_searched_and_tells_no_scale(tmp_path: Path) -> None:
-    generator = torch.Generator().manual_seed(5)
-    photos = torch.randn(4, 1, 16, 8, generator=generator)
-    firm, grown = MemoryBank(), MemoryBank()
-    for bank in (firm, grown):
-        for number in range(2):
-            bank.add([photos[number]], name=str(number), grid=(4, 4))
-    with grown.scale_kept():
-        grown.add([10 * photos[2]], name="odd", grid=(4, 4))
-    grown.save(tmp_path / "bank.safetensors")
-    for bank in (grown, MemoryBank.load(tmp_path / "bank.safetensors")):
-        for grid in (None, (4, 4)):
-            assert torch.equal(bank.self_distances(grid), firm.self_distances(grid))
-        assert bank.place_weight((4, 4)) == firm.place_weight((4, 4))
-        assert bank.distances([photos[2]]).max() < 1e-6
-        assert firm.distances([photos[2]]).min() > 1e-3
-        bank.add([photos[3]], name="firm", grid=(4, 4))  # from now on all tell it
-        assert not torch.equal(bank.self_distances(), firm.self_distances())
