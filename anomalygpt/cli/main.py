@@ -28,6 +28,8 @@ COMMANDS = (
     "watch",
     "chat",
     "demo",
+    "serve",
+    "key",
     "convert",
     "simulate",
     "data",
@@ -101,7 +103,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 # What runs for hours gives memory back as usual.
-_LASTING = ("watch", "demo", "train", "evaluate")
+_LASTING = ("watch", "demo", "serve", "train", "evaluate")
 
 
 # New objects before Python looks for circles among them, and how often it looks at older ones.

@@ -5,6 +5,7 @@ Photos that wait at the same time are encoded together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from anomalygpt.references.filling import Named, detail_of, fill
 from anomalygpt.references.pictures import turns_of_each
 from anomalygpt.serving.advisers import Advisers
 from anomalygpt.serving.recording import record
-from anomalygpt.serving.requests import Progress, Recorded, Request
+from anomalygpt.serving.requests import Observer, Progress, Recorded, Request
 from anomalygpt.serving.settings import ServerSettings
 from anomalygpt.serving.worker import Step, Worker
 from decoder import MemoryBank
@@ -46,6 +47,7 @@ class Engine:
         worker: does the jobs.
         banks: of references, which all visitors share.
         plant: products, and where every inspection is put on record; None without.
+        observers: are told of every inspection.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Engine:
         plant: Plant | None = None,
     ) -> None:
         self.settings, self.plant = settings, plant
+        self.observers: list[Observer] = []
         self._open_model = open_model or self._from_pretrained
         self._models: dict[str, AnomalyGPT] = {}
         self._hashes: dict[str, str] = {}
@@ -83,6 +86,11 @@ class Engine:
             self._hashes[model] = model_hash(self._models[model])
         return self._hashes[model]
 
+    def count_tokens(self, model: str, text: str) -> int:
+        """Tokens of a text, as a loaded model counts them; 0 where it has no language model."""
+        speaker = self._models[model].language_model if model in self._models else None
+        return 0 if speaker is None else len(speaker.tokenizer(text)["input_ids"])
+
     def inspect(self, request: Request) -> Iterator[Progress | Recorded | Talk]:
         """Progress, where there is a plant the record, and at the end a talk that has begun with
         the verdict.
@@ -102,12 +110,49 @@ class Engine:
         if request.model not in self.settings.models:
             raise AnomalyGPTError(f"there is no model {request.model!r} here")
         _ = request.bank_key  # here, where only this visitor waits for it
-        steps = iter(self.worker.submit(self._inspection(request, product), request))
+        ticket = self.worker.submit(self._inspection(request, product), request)
+        steps = self._observed(iter(ticket), product)
         if self.advisers.take_part(request.asking):
             steps = self._judged(steps)
         if self.plant is None or not request.on_record:
             return steps
         return self._recorded(steps, self.plant, request, product)
+
+    def read_ahead(self, name: str) -> None:
+        """Let the references of a product be read before its first photo comes.
+
+        Raises:
+            BusyError: too many calls wait.
+            SourceError: there is no such product.
+        """
+        if self.plant is None:
+            return
+        product, shelf = self.plant.products.find(name), self.plant.shelf
+
+        def steps() -> Step:
+            yield shelf.bank(product, self._model(product.settings.model))
+
+        if product.references and product.settings.model in self.settings.models:
+            self.worker.submit(steps())
+
+    def _observed(
+        self, steps: Iterator[Progress | Recorded | Talk], product: Product | None
+    ) -> Iterator[Progress | Recorded | Talk]:
+        """Tell observers how long each part took."""
+        begun, stage = time.monotonic(), "queue"
+        for step in steps:
+            self._tell_time(stage, begun)
+            if isinstance(step, Progress):
+                stage = step.stage or stage
+            elif not isinstance(step, Recorded):
+                for each in self.observers:
+                    each.found(product, step.inspection)
+            yield step
+            begun = time.monotonic()
+
+    def _tell_time(self, stage: str, begun: float) -> None:
+        for each in self.observers:
+            each.staged(stage, time.monotonic() - begun)
 
     def _recorded(
         self,
@@ -120,7 +165,10 @@ class Engine:
         for step in steps:
             if not isinstance(step, Progress | Recorded):
                 weights = self.weights_hash(request.model)
-                yield Recorded(record(plant, self.settings, step, request, product, weights))
+                begun = time.monotonic()
+                entry = record(plant, self.settings, step, request, product, weights)
+                self._tell_time("recording", begun)
+                yield Recorded(entry)
             yield step
 
     def _judged(
@@ -196,16 +244,16 @@ class Engine:
         self.advisers.close()
 
     def _inspection(self, request: Request, product: Product | None) -> Step:
-        yield Progress("Loading the model", 0.0)
+        yield Progress("Loading the model", 0.0, "loading")
         assistant = self._model(request.model)
-        yield Progress("Reading good parts", 0.02)
+        yield Progress("Reading good parts", 0.02, "references")
         if product is not None and self.plant is not None:
             bank = self.plant.shelf.bank(product, assistant)
         else:
             bank = yield from self._bank(assistant, request)
-        yield Progress("Looking at the photo", 0.4)
+        yield Progress("Looking at the photo", 0.4, "encoding")
         photos = self._encode(assistant, request)
-        yield Progress("Comparing", 0.7)
+        yield Progress("Comparing", 0.7, "comparing")
         evidence = assistant.examine(
             photos,
             bank,
@@ -215,7 +263,7 @@ class Engine:
         if request.reference_names:  # all who use the bank share it, each with names of their own
             evidence = replace(evidence, references=request.reference_names)
         chat = assistant.chat_about(evidence)
-        yield Progress("Judging", 0.85)
+        yield Progress("Judging", 0.85, "judging")
         chat.judge()
         consultants = self.advisers.consultants(request.asking)
         if consultants is None:
@@ -275,7 +323,8 @@ def _remembered(
 
     read: dict[int, list[Named]] = {first: []}
     for number in range(len(references)):
-        yield Progress(f"Reading reference {number + 1} of {len(references)}", 0.05)
+        what = f"Reading reference {number + 1} of {len(references)}"
+        yield Progress(what, 0.05, "references")
         read[first].append(one(number, first))
 
     def turned(turns: int) -> list[Named]:

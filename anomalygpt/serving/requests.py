@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from PIL import Image
 
 from anomalygpt.audit.journal import Entry
 from anomalygpt.images.reading import pixels_mark
+from anomalygpt.products.product import Product
+from anomalygpt.results.inspection import Inspection
 from anomalygpt.serving.settings import Asking
 
 
@@ -58,7 +61,18 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is being done, `share` of the work in [0, 1]."""
+    """What is being done, `share` of the work in [0, 1]; `stage` is a word for figures."""
 
     what: str
     share: float
+    stage: str = ""
+
+
+class Observer(Protocol):
+    """Is told of every inspection, in the thread that waits for it."""
+
+    def staged(self, stage: str, seconds: float) -> None:
+        """A part of the work is done: "queue", a stage of `Progress`, or "recording"."""
+
+    def found(self, product: Product | None, inspection: Inspection) -> None:
+        """A photo was judged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,3 +76,29 @@ class ServerSettings:
         checked_detail(self.detail)
         if self.root_path and not self.root_path.startswith("/"):
             raise ConfigError(f'--root-path begins with "/", got {self.root_path!r}')
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """What can be set about the service for programs.
+
+    Attributes:
+        cors: origins of pages elsewhere that may use it from a browser; none by default.
+        jobs_root: folder below which folders may be inspected; None for no jobs.
+        most_photos: in one request.
+        body_seconds: after so long without a piece of a request's body it is given up.
+        stop_seconds: for which requests may go on once the server is told to stop.
+    """
+
+    cors: tuple[str, ...] = ()
+    jobs_root: Path | None = None
+    most_photos: int = 16
+    body_seconds: float = 20.0
+    stop_seconds: int = 10
+
+    def __post_init__(self) -> None:
+        for origin in self.cors:
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ConfigError(f"--cors is an origin such as https://a.example, got {origin!r}")
+        if self.jobs_root is not None and not self.jobs_root.is_dir():
+            raise ConfigError(f"--jobs-root is a folder of photos, got {self.jobs_root}")
