@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from anomalygpt.cli.shared import add_place
+from anomalygpt.cli.plants import add_place
 from anomalygpt.cli.status import OK, plain
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomalygpt.cli import demo
-from anomalygpt.cli.shared import add_place
 from anomalygpt.cli.status import OK
 from anomalygpt.proxies import without_proxies
 from anomalygpt.serving.settings import ServiceSettings
@@ -39,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "put on record. Without any key only this machine may come in: see `anomalygpt key`."
     )
     group = parser.add_argument_group("service")
-    add_place(group)
     group.add_argument(
         "--no-photos",
         action="store_true",

@@ -101,22 +101,6 @@ def add_formulation(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_place(parser: argparse._ActionsContainer) -> None:
-    """Where products, inspections and keys are kept."""
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        help="folder of products, photos and the log (default: ANOMALYGPT_DATA, else "
-        "~/.local/share/anomalygpt)",
-    )
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="postgresql://USER:PASSWORD@HOST/NAME instead of a file in the data folder; better "
-        "set ANOMALYGPT_DATABASE, because other users of a machine can see arguments",
-    )
-
-
 def positive(text: str) -> int:
     """A whole number from 1 on, for `type=`."""
     if not text.isdecimal() or int(text) < 1:

@@ -130,13 +130,13 @@ class FolderWorker:
         """What was wrong with a photo; None where it is on record now."""
         who = asker_of(job.id)
         name = path.relative_to(self.folder(str(job.wanted["folder"]))).as_posix()
+        file, page = split_page(path)
         try:
-            content = split_page(path)[0].read_bytes()
+            content = None if page else file.read_bytes()
         except OSError as error:
             return f"{shown(name)} cannot be read: {error.strerror}"
-        known = hashlib.sha256(content).hexdigest()
-        pages = split_page(path)[1]
-        if not pages and was_inspected(self._plant.database, who, known, first):
+        known = "" if content is None else hashlib.sha256(content).hexdigest()
+        if was_inspected(self._plant.database, who, known, first):
             return None  # a process before did not live to write that down
         while not self._closed.is_set():
             try:

@@ -163,29 +163,40 @@ def inspected(service: Service, who: str, wanted: Wanted) -> Iterator[dict[str, 
     Raises:
         AnomalyGPTError: a reference cannot be used.
     """
-    depth = wanted.product.settings.bit_depth if wanted.product else None
     references = tuple(read_photo(service, *each) for each in wanted.references)
     for start in range(0, len(wanted.photos), MOST_AT_ONCE):
-        begun: list[tuple[Image.Image, Iterator[Any]] | Problem] = []
-        for name, content in wanted.photos[start : start + MOST_AT_ONCE]:
-            try:
-                photo = read_photo(service, name, content, depth)
-                asked = Asked(
-                    photo,
-                    name,
-                    references,
-                    wanted.description,
-                    wanted.model,
-                    tuple(name for name, _ in wanted.references),
-                    product=None if wanted.product is None else wanted.product.id,
-                    content=content,
-                    who=who,
-                )
-                begun.append((photo, service.engine.inspect(asked)))
-            except (Problem, AnomalyGPTError) as error:
-                begun.append(problem_of(error))
+        some = wanted.photos[start : start + MOST_AT_ONCE]
+        begun = [_begun(service, who, wanted, references, photo) for photo in some]
         for each in begun:
             yield each if isinstance(each, Problem) else _finished(*each, wanted.include)
+
+
+def _begun(
+    service: Service,
+    who: str,
+    wanted: Wanted,
+    references: tuple[Image.Image, ...],
+    given: tuple[str, bytes],
+) -> tuple[Image.Image, Iterator[Any]] | Problem:
+    """A photo in the queue, or what is wrong with it."""
+    name, content = given
+    depth = wanted.product.settings.bit_depth if wanted.product else None
+    try:
+        photo = read_photo(service, name, content, depth)
+        asked = Asked(
+            photo,
+            name,
+            references,
+            wanted.description,
+            wanted.model,
+            tuple(name for name, _ in wanted.references),
+            product=None if wanted.product is None else wanted.product.id,
+            content=content,
+            who=who,
+        )
+        return photo, service.engine.inspect(asked)
+    except (Problem, AnomalyGPTError) as error:
+        return problem_of(error)
 
 
 def _finished(

@@ -63,7 +63,7 @@ def drawn_again(plant: Plant, entry: Entry, kind: Picture) -> bytes:
     inspection = recorded(plant, entry)
     if kind != "overlay":
         return picture(kind, inspection, None)
-    if not entry.photo_kept or "#" in entry.photo_name:
+    if not entry.photo_kept:
         raise Problem(410, "gone", "the photo is not kept, so nothing can be drawn over it")
     return picture(kind, inspection, load_image(plant.blobs.path(entry.photo)))
 

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 Picture = Literal["map", "overlay", "mask"]
 # A black square of 16 pixels.
 _EXAMPLE_DATA = (
-    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADElEQVR42mNgIA0AAAAwAAEo"
-    "dEl9AAAAAElFTkSuQmCC"
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADElEQVR42mNgIA0AAAAwAAEodEl9AAAAAElFTkSuQmCC"
 )
 
 
@@ -63,7 +62,7 @@ class ProductIn(Taken):
 
     name: Text = Field(min_length=1, max_length=64, examples=["bracket 7"])
     description: Text | None = Field(None, max_length=300)
-    settings: ProductSettings = Field(default_factory=ProductSettings)
+    settings: ProductSettings = Field(default_factory=lambda: ProductSettings())
     references: list[PhotoIn] = Field(
         default_factory=list, max_length=16, description="photos of good parts"
     )
