@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from anomalygpt.errors import (
     AnomalyGPTError,
@@ -129,11 +130,23 @@ def handle(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         detail = _MEANINGS.get(error.status_code, str(error.detail))
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return answer_of(Problem(error.status_code, kind, detail, headers=error.headers), request)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+        return answer_of(Problem(error.status_code, kind, detail, headers=headers), request)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         return answer_of(invalid(error.errors()), request)
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """What an address takes, by all of its routes."""
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 def invalid(faults: Sequence[Mapping[str, Any]]) -> Problem:
