@@ -25,6 +25,7 @@ from anomalygpt.serving.api.schemas import (
 from anomalygpt.serving.api.service import Service
 from anomalygpt.version import __version__
 
+ROUTERS = tuple(each.router for each in (products, inspections, jobs, chat, health))
 _REFS = "#/components/schemas/{model}"
 _SEEN = ["ETag", "Link", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
 _MAY_SEND = ["Authorization", "Content-Type", "If-Match", HEADER, "X-Request-ID"]
@@ -50,9 +51,9 @@ def routes(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for each in (products, inspections, jobs, chat, health):
-        app.include_router(each.router)
-    handle(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    handle(app, [route for router in ROUTERS for route in router.routes])
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -16,6 +16,7 @@ from anomalygpt.images.pages import split_page
 from anomalygpt.images.reading import load_image
 from anomalygpt.products.plant import Plant
 from anomalygpt.records.jobs import Job, Jobs
+from anomalygpt.serving.api.depths import depth_of
 from anomalygpt.serving.api.logs import Log
 from anomalygpt.serving.engine import Engine
 from anomalygpt.serving.requests import Request
@@ -54,7 +55,7 @@ class FolderWorker:
         self._closed.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=5)
 
     def folder(self, name: str) -> Path:
         """The folder of a name below the root.
@@ -141,7 +142,7 @@ class FolderWorker:
         while not self._closed.is_set():
             try:
                 product = self._plant.products.find(str(job.wanted["product"]))
-                photo = load_image(path, product.settings.bit_depth)
+                photo = load_image(path, depth_of(self._plant, product))
                 request = Request(photo, name, product=product.id, content=content, who=who)
                 for _ in self._engine.inspect(request):
                     pass

@@ -20,6 +20,7 @@ from anomalygpt.errors import AnomalyGPTError, RecordsError, SourceError
 from anomalygpt.products.product import Product
 from anomalygpt.records.keys import Key
 from anomalygpt.serving.api.access import Inspector, Reader
+from anomalygpt.serving.api.depths import depth_among, depth_of
 from anomalygpt.serving.api.folders import asker_of
 from anomalygpt.serving.api.photos import (
     Given,
@@ -163,10 +164,15 @@ def inspected(service: Service, who: str, wanted: Wanted) -> Iterator[dict[str, 
     Raises:
         AnomalyGPTError: a reference cannot be used.
     """
-    references = tuple(read_photo(service, *each) for each in wanted.references)
+    if wanted.product is None:
+        sent = [*wanted.references, *wanted.photos]
+        depth = depth_among(content for _, content in sent)
+    else:
+        depth = depth_of(service.plant, wanted.product)
+    references = tuple(read_photo(service, *each, depth) for each in wanted.references)
     for start in range(0, len(wanted.photos), MOST_AT_ONCE):
         some = wanted.photos[start : start + MOST_AT_ONCE]
-        begun = [_begun(service, who, wanted, references, photo) for photo in some]
+        begun = [_begun(service, who, wanted, references, photo, depth) for photo in some]
         for each in begun:
             yield each if isinstance(each, Problem) else _finished(*each, wanted.include)
 
@@ -177,10 +183,10 @@ def _begun(
     wanted: Wanted,
     references: tuple[Image.Image, ...],
     given: tuple[str, bytes],
+    depth: int | None,
 ) -> tuple[Image.Image, Iterator[Any]] | Problem:
     """A photo in the queue, or what is wrong with it."""
     name, content = given
-    depth = wanted.product.settings.bit_depth if wanted.product else None
     try:
         photo = read_photo(service, name, content, depth)
         asked = Asked(

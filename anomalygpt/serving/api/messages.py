@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anomalygpt.serving.api.conversations import Conversation
+from anomalygpt.serving.api.depths import depth_among, depth_of
 from anomalygpt.serving.api.inspections import check_asked
 from anomalygpt.serving.api.photos import decoded, read_photo
 from anomalygpt.serving.api.problems import Problem
@@ -70,7 +71,7 @@ def conversation_of(
         raise _bad(f"at most {_MOST_PICTURES} pictures: the part, and photos of good parts")
     part = None if product is None else find(service, product)
     check_asked(service, part, len(pictures) - 1, model)
-    depth = None if part is None else part.settings.bit_depth
+    depth = depth_among(pictures) if part is None else depth_of(service.plant, part)
     photo, *good = (read_photo(service, "the picture", each, depth) for each in pictures)
     request = Request(
         photo,

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from anomalygpt.errors import (
     AnomalyGPTError,
@@ -115,8 +115,13 @@ def openai_error(problem: Problem) -> dict[str, Any]:
     return {"error": {"message": problem.detail, "type": kind, "param": None, "code": code}}
 
 
-def handle(app: FastAPI) -> None:
-    """Let every error of an app be answered as a problem."""
+def handle(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Let every error of an app be answered as a problem.
+
+    Args:
+        app: whose errors.
+        routes: all that it has.
+    """
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
@@ -126,13 +131,17 @@ def handle(app: FastAPI) -> None:
     async def _known(request: Request, error: AnomalyGPTError) -> Response:
         return answer_of(problem_of(error), request)
 
+    @app.exception_handler(Exception)
+    async def _unknown(request: Request, error: Exception) -> Response:
+        return answer_of(problem_of(error), request)  # it is raised again, and gets into the log
+
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         detail = _MEANINGS.get(error.status_code, str(error.detail))
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+            headers["Allow"] = ", ".join(sorted(_methods(routes, request)))
         return answer_of(Problem(error.status_code, kind, detail, headers=headers), request)
 
     @app.exception_handler(RequestValidationError)
@@ -140,10 +149,10 @@ def handle(app: FastAPI) -> None:
         return answer_of(invalid(error.errors()), request)
 
 
-def _methods(app: FastAPI, request: Request) -> set[str]:
+def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
     """What an address takes, by all of its routes."""
     found: set[str] = set()
-    for route in app.routes:
+    for route in routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             found |= getattr(route, "methods", None) or set()
     return found
