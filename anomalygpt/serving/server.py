@@ -6,7 +6,6 @@ import atexit
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -236,6 +235,6 @@ def _opened(place: Place) -> Iterator[Plant]:
 def _until_stopped() -> Iterator[None]:
     """The block ends well with Ctrl-C or `kill`, the usual end of a server."""
     # Without this a plain `kill` would end the process before visitors' photos are deleted.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         yield
