@@ -97,7 +97,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
-        for model in (*BODIES, ProblemOut, chat.ChatIn):
+        models: tuple[type[Any], ...] = (*BODIES, ProblemOut, chat.ChatIn)
+        for model in models:
             schemas[model.__name__] = _schema(model, schemas)
         for path, method, model, files in _TAKES:
             made["paths"][path][method]["requestBody"] = _body(model, files)
@@ -167,7 +168,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {409: "it cannot be drawn", 410: "it is not kept any more"}
     for status, meaning in statuses.items():
         if path.startswith(("/v1/chat", "/v1/models")):
-            content = {"application/json": {"schema": _OPENAI_ERROR}}
+            content: dict[str, Any] = {"application/json": {"schema": _OPENAI_ERROR}}
         else:
             schema = {"$ref": _REFS.format(model="ProblemOut")}
             content = {"application/problem+json": {"schema": schema}}

@@ -90,17 +90,20 @@ def _inspect(service: Service, key: Key, given: Given) -> Reply:
     problems = [each for each in rows if isinstance(each, Problem)]
     if problems and len(problems) == len(rows):
         raise problems[0]
-    told = []
-    for (name, _), row in zip(_names(given), rows, strict=True):
-        failed = isinstance(row, Problem)
-        told.append({"photo_name": name, "problem": row.to_dict()} if failed else row)
+    told: list[dict[str, Any]] = []
+    for name, row in zip(_names(given), rows, strict=True):
+        if isinstance(row, Problem):
+            told.append({"photo_name": name, "problem": row.to_dict()})
+        else:
+            told.append(row)
     return Reply(201, {"inspections": told})
 
 
-def _names(given: Given) -> list[tuple[str, int]]:
-    files = [name for name, _ in given.of("photo")]
-    sent = [] if files else [file_name(each.get("name")) for each in given.values["photos"]]
-    return [(name, number) for number, name in enumerate([*sent, *files])]
+def _names(given: Given) -> list[str]:
+    """What the photos are called."""
+    if given.files:
+        return [name for name, _ in given.of("photo")]
+    return [file_name(each.get("name")) for each in given.values["photos"]]
 
 
 def wanted_of(service: Service, given: Given) -> Wanted:

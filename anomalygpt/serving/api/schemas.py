@@ -62,7 +62,7 @@ class ProductIn(Taken):
 
     name: Text = Field(min_length=1, max_length=64, examples=["bracket 7"])
     description: Text | None = Field(None, max_length=300)
-    settings: ProductSettings = Field(default_factory=lambda: ProductSettings())
+    settings: ProductSettings = Field(default_factory=lambda: ProductSettings.model_validate({}))
     references: list[PhotoIn] = Field(
         default_factory=list, max_length=16, description="photos of good parts"
     )
