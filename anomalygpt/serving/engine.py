@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -37,6 +38,7 @@ from decoder import MemoryBank
 MOST_AT_ONCE = 4
 # Banks of references that are kept, 17 MB each with the embedded encoder; all visitors share them.
 MOST_BANKS = 24
+Value = TypeVar("Value")
 
 
 class Engine:
@@ -237,6 +239,28 @@ class Engine:
         (row,) = self.worker.submit(steps())
         assert isinstance(row, np.ndarray)
         return row
+
+    def with_models(self, work: Callable[[Callable[[str], AnomalyGPT]], Value]) -> Value:
+        """Let something be computed where all model calls are made, as one step of one job.
+
+        Args:
+            work: is handed what opens a model by its name.
+
+        Raises:
+            BusyError: too many calls wait.
+            AnomalyGPTError: what the work raises, or there is no such model here.
+        """
+
+        def opened(name: str) -> AnomalyGPT:
+            if name not in self.settings.models:
+                raise ConfigError(f"there is no model {name!r} here")
+            return self._model(name)
+
+        def steps() -> Step:
+            yield work(opened)
+
+        (value,) = self.worker.submit(steps())
+        return value
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""

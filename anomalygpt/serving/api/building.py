@@ -9,7 +9,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from anomalygpt.serving.api import chat, health, inspections, jobs, products
+from anomalygpt.serving.api import chat, feedback, health, inspections, jobs, products
 from anomalygpt.serving.api.gate import Gate, is_for_programs
 from anomalygpt.serving.api.problems import handle
 from anomalygpt.serving.api.repeats import HEADER
@@ -25,7 +25,7 @@ from anomalygpt.serving.api.schemas import (
 from anomalygpt.serving.api.service import Service
 from anomalygpt.version import __version__
 
-ROUTERS = tuple(each.router for each in (products, inspections, jobs, chat, health))
+ROUTERS = tuple(each.router for each in (products, inspections, feedback, jobs, chat, health))
 _REFS = "#/components/schemas/{model}"
 _SEEN = ["ETag", "Link", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
 _MAY_SEND = ["Authorization", "Content-Type", "If-Match", HEADER, "X-Request-ID"]
@@ -35,6 +35,8 @@ _TAKES: tuple[tuple[str, str, type[Any], tuple[str, ...]], ...] = (
     ("/v1/products/{name}", "patch", ProductChange, ()),
     ("/v1/products/{name}/references", "post", ReferencesIn, ("photo",)),
     ("/v1/inspections", "post", InspectionIn, ("photo", "reference")),
+    ("/v1/inspections/{identity}/feedback", "post", feedback.SaidIn, ()),
+    ("/v1/feedback/{identity}/apply", "post", feedback.ApplyIn, ()),
     ("/v1/jobs", "post", JobIn, ()),
     ("/v1/chat/completions", "post", chat.ChatIn, ()),
 )
@@ -97,7 +99,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
-        models: tuple[type[Any], ...] = (*BODIES, ProblemOut, chat.ChatIn)
+        models: tuple[type[Any], ...] = (
+            *BODIES,
+            feedback.SaidIn,
+            feedback.ApplyIn,
+            ProblemOut,
+            chat.ChatIn,
+        )
         for model in models:
             schemas[model.__name__] = _schema(model, schemas)
         for path, method, model, files in _TAKES:

@@ -117,6 +117,7 @@ class PhotoOut(BaseModel):
     photo: str = Field(description="SHA-256 of the file")
     name: str
     added: str
+    accepted: bool = Field(description="whether it was called anomalous first, and good after all")
     role: Literal["reference", "good"]
 
 
