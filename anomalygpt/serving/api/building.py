@@ -168,7 +168,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
             415: "another kind of body",
             503: "busy; ask again",
         }
-    if "{" in path or method != "get" or path in ("/v1/inspections",):
+    if "{" in path or method != "get" or path in ("/v1/inspections", "/v1/feedback"):
         statuses |= {404: "there is no such thing"}
     if "If-Match" in operation.get("description", "") or path.startswith("/v1/products/"):
         statuses |= {412: "changed meanwhile"}
