@@ -250,24 +250,29 @@ class Engine:
             encoded = model_of(model).encode([photo])
             return encoded.features.embedding.float().cpu().numpy()
 
-        return self.compute(look)
+        return self.with_models(look)
 
-    def compute(self, work: Callable[[Callable[[str], AnomalyGPT]], Value]) -> Value:
-        """Something else that needs models, in one step between those of others.
+    def with_models(self, work: Callable[[Callable[[str], AnomalyGPT]], Value]) -> Value:
+        """Let something be computed where all model calls are made, as one step of one job.
 
         Args:
-            work: is given what opens a model by its name.
+            work: is handed what opens a model by its name.
 
         Raises:
             BusyError: too many calls wait.
-            AnomalyGPTError: what the work raises.
+            AnomalyGPTError: what the work raises, or there is no such model here.
         """
 
-        def steps() -> Step:
-            yield work(self._model)
+        def opened(name: str) -> AnomalyGPT:
+            if name not in self.settings.models:
+                raise ConfigError(f"there is no model {name!r} here")
+            return self._model(name)
 
-        (found,) = self.worker.submit(steps())
-        return found
+        def steps() -> Step:
+            yield work(opened)
+
+        (value,) = self.worker.submit(steps())
+        return value
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""

@@ -15,8 +15,6 @@ from anomalygpt.serving.api.problems import handle
 from anomalygpt.serving.api.repeats import HEADER
 from anomalygpt.serving.api.schemas import (
     BODIES,
-    ApplyIn,
-    FeedbackIn,
     InspectionIn,
     JobIn,
     ProblemOut,
@@ -27,7 +25,7 @@ from anomalygpt.serving.api.schemas import (
 from anomalygpt.serving.api.service import Service
 from anomalygpt.version import __version__
 
-ROUTERS = tuple(each.router for each in (products, feedback, inspections, jobs, chat, health))
+ROUTERS = tuple(each.router for each in (products, inspections, feedback, jobs, chat, health))
 _REFS = "#/components/schemas/{model}"
 _SEEN = ["ETag", "Link", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
 _MAY_SEND = ["Authorization", "Content-Type", "If-Match", HEADER, "X-Request-ID"]
@@ -37,8 +35,8 @@ _TAKES: tuple[tuple[str, str, type[Any], tuple[str, ...]], ...] = (
     ("/v1/products/{name}", "patch", ProductChange, ()),
     ("/v1/products/{name}/references", "post", ReferencesIn, ("photo",)),
     ("/v1/inspections", "post", InspectionIn, ("photo", "reference")),
-    ("/v1/inspections/{identity}/feedback", "post", FeedbackIn, ()),
-    ("/v1/feedback/{feedback}/apply", "post", ApplyIn, ()),
+    ("/v1/inspections/{identity}/feedback", "post", feedback.SaidIn, ()),
+    ("/v1/feedback/{identity}/apply", "post", feedback.ApplyIn, ()),
     ("/v1/jobs", "post", JobIn, ()),
     ("/v1/chat/completions", "post", chat.ChatIn, ()),
 )
@@ -101,7 +99,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
-        models: tuple[type[Any], ...] = (*BODIES, ProblemOut, chat.ChatIn)
+        models: tuple[type[Any], ...] = (
+            *BODIES,
+            feedback.SaidIn,
+            feedback.ApplyIn,
+            ProblemOut,
+            chat.ChatIn,
+        )
         for model in models:
             schemas[model.__name__] = _schema(model, schemas)
         for path, method, model, files in _TAKES:
@@ -164,7 +168,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
             415: "another kind of body",
             503: "busy; ask again",
         }
-    if "{" in path or method != "get" or path in ("/v1/inspections",):
+    if "{" in path or method != "get" or path in ("/v1/inspections", "/v1/feedback"):
         statuses |= {404: "there is no such thing"}
     if "If-Match" in operation.get("description", "") or path.startswith("/v1/products/"):
         statuses |= {412: "changed meanwhile"}

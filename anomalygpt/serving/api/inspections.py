@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request
@@ -318,12 +318,27 @@ _PNG: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{identity}/{kind}", response_class=Response, responses=_PNG)
-async def get_picture(request: Request, key: Reader, identity: Identity, kind: Picture) -> Response:
-    """Map (16 bits), mask or overlay of a finding as PNG, drawn from what is on record."""
-    service = service_of(request)
+def _serve_picture(kind: Picture) -> None:
+    """An address for one kind of picture: no other word is one."""
 
-    def draw() -> bytes:
-        return drawn_again(service.plant, found(service, identity), kind)
+    async def get_picture(request: Request, key: Reader, identity: Identity) -> Response:
+        service = service_of(request)
 
-    return Response(await in_thread(service.slow, draw), media_type="image/png")
+        def draw() -> bytes:
+            return drawn_again(service.plant, found(service, identity), kind)
+
+        return Response(await in_thread(service.slow, draw), media_type="image/png")
+
+    bits = " (16 bits)" if kind == "map" else ""
+    router.add_api_route(
+        f"/{{identity}}/{kind}",
+        get_picture,
+        name=f"get_{kind}",
+        description=f"The {kind}{bits} of a finding as PNG, drawn from what is on record.",
+        response_class=Response,
+        responses=_PNG,
+    )
+
+
+for _kind in get_args(Picture):
+    _serve_picture(_kind)

@@ -102,7 +102,7 @@ def _create(service: Service, key: Key, given: Given) -> Reply:
         settings=settings,
         who=key.name,
     )
-    _read_ahead(service, key, product)
+    read_ahead(service, key, product)
     location = f"{service.settings.root_path}/v1/products/{quote(product.name, safe='')}"
     return Reply(201, product.to_dict(), {"Location": location, **tag_of(product)})
 
@@ -138,7 +138,7 @@ async def get_product(request: Request, key: Reader, name: Name) -> Any:
     """One product; its ETag is its version."""
     service = service_of(request)
     product = await in_thread(service.quick, find, service, name)
-    return JSONResponse(product.to_dict(), headers=tag_of(product))
+    return product_told(product)
 
 
 @router.patch("/{name}", response_model=ProductOut)
@@ -306,8 +306,12 @@ def _outdated(product: Product) -> Problem:
 
 def changed(service: Service, key: Key, product: Product, change: Change) -> Response:
     """Change a product and tell it."""
-    found = _changed(service, key, product, change)
-    return JSONResponse(found.to_dict(), headers=tag_of(found))
+    return product_told(_changed(service, key, product, change))
+
+
+def product_told(product: Product) -> Response:
+    """A product as an answer."""
+    return JSONResponse(product.to_dict(), headers=tag_of(product))
 
 
 def _changed(service: Service, key: Key, product: Product, change: Change) -> Product:
@@ -326,10 +330,11 @@ def _changed(service: Service, key: Key, product: Product, change: Change) -> Pr
         if change.expected_version not in (None, now.version):
             raise _outdated(now) from None
         raise
-    _read_ahead(service, key, found)
+    read_ahead(service, key, found)
     return found
 
 
-def _read_ahead(service: Service, key: Key, product: Product) -> None:
+def read_ahead(service: Service, key: Key, product: Product) -> None:
+    """Let changed references be read before the next photo comes, and a promised limit measured."""
     with suppress(BusyError):  # then the first inspection reads them
         service.engine.read_ahead(product.id, key.name)

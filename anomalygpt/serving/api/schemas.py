@@ -117,6 +117,7 @@ class PhotoOut(BaseModel):
     photo: str = Field(description="SHA-256 of the file")
     name: str
     added: str
+    accepted: bool = Field(description="whether it was called anomalous first, and good after all")
     role: Literal["reference", "good"]
 
 
@@ -186,102 +187,6 @@ class JobOut(BaseModel):
     errors: list[str]
 
 
-Side = Annotated[int, Field(ge=0, le=10**6)]
-Box = Annotated[list[Side], Field(min_length=4, max_length=4)]
-
-
-class FeedbackIn(Taken):
-    """What somebody says of an inspection."""
-
-    verdict: Literal["good", "damaged"] = Field(description="what the part is in truth")
-    boxes: list[Box] = Field(
-        default_factory=list,
-        max_length=50,
-        description="where, each [x0, y0, x1, y1] in pixels of the photo",
-    )
-    mask: Text | None = Field(
-        None, description="where, a PNG of the photo's size, white there, as base64"
-    )
-
-
-Kind = Literal["reference", "ignore", "limit", "count", "remove"]
-
-
-class ApplyIn(Taken):
-    """Which of the proposals is to come true."""
-
-    kind: Kind
-    expected_version: int | None = Field(
-        None, ge=1, le=2**31 - 1, description="of the product, as the proposal was made for it"
-    )
-
-
-class ConsequenceOut(BaseModel):
-    """What may follow."""
-
-    kind: Kind
-    text: str
-    why: str
-    after: ProductOut
-
-
-class ProposedOut(BaseModel):
-    """Feedback that was taken down, and what may follow; nothing has changed yet."""
-
-    id: str
-    inspection: str
-    product: str | None
-    version: int | None
-    consequences: list[ConsequenceOut]
-    notes: list[str]
-
-
-class FeedbackOut(BaseModel):
-    """Feedback on record."""
-
-    id: str
-    inspection: str
-    product_id: str | None
-    at: str
-    who: str
-    state: Literal["proposed", "applied", "undone"]
-    said: dict[str, Any]
-    kind: Kind | None
-
-
-class FeedbackPage(BaseModel):
-    """Some feedback, the youngest first."""
-
-    items: list[FeedbackOut]
-
-
-class FindingOut(BaseModel):
-    """A verdict in short."""
-
-    is_anomalous: bool | None
-    anomaly_probability: float | None
-    anomaly_score: float
-
-
-class PreviewRow(BaseModel):
-    """One inspection before and after."""
-
-    id: str
-    photo_name: str
-    feedback: str | None
-    before: FindingOut
-    after: FindingOut
-    changes: bool
-
-
-class PreviewOut(BaseModel):
-    """What a proposal would do to the last inspections."""
-
-    rows: list[PreviewRow]
-    changed: list[str]
-    left_out: int
-
-
 class ProductPage(BaseModel):
     """Some products by name."""
 
@@ -329,6 +234,4 @@ BODIES: tuple[type[BaseModel], ...] = (
     ReferencesIn,
     InspectionIn,
     JobIn,
-    FeedbackIn,
-    ApplyIn,
 )

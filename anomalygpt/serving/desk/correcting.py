@@ -144,7 +144,7 @@ class Correcting:
         def step(model_of: Callable[[str], AnomalyGPT]) -> Value:
             return work(Feedback(plant, model_of))
 
-        return self._engine.compute(step)
+        return self._engine.with_models(step)
 
     def _visit(self, request: gr.Request) -> Visit | None:
         visit = self._desk_of(request).current

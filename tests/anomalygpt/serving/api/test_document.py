@@ -34,7 +34,7 @@ def test_it_is_whole(running: Running) -> None:
     for path, method in named:
         operation = document["paths"][path][method]
         assert operation.get("summary") or operation.get("description"), path
-        if method in ("post", "patch"):
+        if method in ("post", "patch") and not path.endswith("/undo"):
             assert operation["requestBody"]["content"]["application/json"]["schema"], path
         if not path.startswith("/health"):
             assert operation["security"] == [{"key": []}], path

@@ -67,7 +67,7 @@ def test_pictures_now_and_later(running: Running) -> None:
     photo = running.client.get(f"/v1/inspections/{found['id']}/photo")
     assert photo.content == png(2)
     assert photo.headers["content-type"] == "image/png"
-    assert running.client.get(f"/v1/inspections/{found['id']}/heat").status_code == 422
+    assert running.client.get(f"/v1/inspections/{found['id']}/heat").status_code == 404
 
 
 def test_of_several_photos_the_bad_one_is_named(running: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -166,3 +167,19 @@ def test_what_does_not_fit_is_told(
     assert told["title"]
     assert word in told["detail"]
     assert told["request_id"] == answer.headers["x-request-id"]
+
+
+def test_a_promise_is_measured_beside_the_requests(running: Running) -> None:
+    settings = {"detail": "whole", "false_alarms": 0.3, "confidence": 0.8}
+    running.product(settings=settings)
+    body = {"photos": [{"data": text(png(seed))} for seed in range(20, 26)], "role": "good"}
+    answer = running.client.post("/v1/products/bracket/references", json=body)
+    assert answer.status_code == 201, answer.text
+    until = time.monotonic() + 60
+    while (limit := running.client.get("/v1/products/bracket").json()["limit"]) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert limit["photos"] == 6
+    scores = [running.inspect(seed)["anomaly_score"] for seed in range(20, 26)]
+    assert limit["score"] in [pytest.approx(score, abs=1e-6) for score in scores]
+    assert sum(score > limit["score"] for score in scores) < 3
