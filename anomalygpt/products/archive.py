@@ -6,15 +6,15 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anomalygpt.errors import DataError, OutputError
 from anomalygpt.files import reason_of, shown, write_atomically
-from anomalygpt.products.product import Product, Settings
-from anomalygpt.products.store import Change, NewPhoto, Products
+from anomalygpt.products.product import Product
+from anomalygpt.products.store import NewPhoto, Products
 from anomalygpt.records.blobs import Blobs
-from decoder.limits import Limit
 
 _FORMAT, _VERSION = "anomalygpt product", 1
 _CARD, _MASK = "product.json", "ignored.png"
@@ -77,22 +77,26 @@ def take_in(path: Path, products: Products, *, name: str | None = None, who: str
                 for role in ("references", "good")
             }
             mask = archive.read(_MASK) if values["ignores_places"] else None
-            limit = Limit.from_dict(values["limit"])
-            settings = Settings.from_dict(values["settings"])
+            wanted = Product.from_dict(values, mask)
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{shown(path)} is no product that `anomalygpt product export` wrote: "
             f"{reason_of(error)}"
         ) from error
+    for role, known in (("references", wanted.references), ("good", wanted.good)):
+        for each, photo in zip(photos[role], known, strict=True):
+            if products.blobs.put(each.content) != photo.photo:
+                raise DataError(f"{shown(path)}: the photo {shown(each.name)} is damaged")
     made = products.add(
-        name or str(values["name"]),
-        references=photos["references"],
-        description=values.get("description"),
-        settings=settings,
-        who=who,
+        name or wanted.name, references=photos["references"], settings=wanted.settings, who=who
     )
-    change = Change(good=photos["good"], limit=limit, ignored=mask, why="as it was exported")
-    return products.change(made.id, change, who=who, kind="imported")
+    return products.become(
+        replace(wanted, id=made.id),
+        who=who,
+        kind="imported",
+        why="as it was exported",
+        expected_version=made.version,
+    )
 
 
 def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
