@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from anomalygpt.model import AnomalyGPT
     from decoder import MemoryBank
 
+# A launcher passes a Ctrl-C on that reached its process already; within so many seconds it is one.
+SAME_SIGNAL = 1.0
+
 # Options of `inspect` that mean nothing for a table.
 _WITHOUT_EFFECT = ("json", "save_overlay", "save_map", "mutual", "expert", "knowledge")
 
@@ -99,7 +102,7 @@ def run_bulk(options: argparse.Namespace) -> int:
     with (
         opened_work(output, settings, found, options.batch_size, seen.notes) as work,
         _executor(options, opened, assistant, seen.bank, how, idle=not work.todo()) as execute,
-        stopping(lambda: say("stopping after the photos in hand")) as asked,
+        stopping(lambda: say("stopping after the photos in hand"), apart=SAME_SIGNAL) as asked,
     ):
         total = len(work.manifest.photos)
         if work.done:
