@@ -155,7 +155,8 @@ class Person:
         photos = sorted(path.name for path in self.part.glob("*.jpg"))
         photo = await self.upload(photos[int(self.generator.integers(len(photos)))], "photo")
         gallery = [{"image": file_data(reference), "caption": None}]
-        data = [file_data(photo), gallery, "", "embedded", "warm"]
+        asked = [False, "contour", False, "own"]  # no expert
+        data = [file_data(photo), gallery, "", "embedded", "", "warm", *asked]
         seconds = await self.call("page_inspect", data, "verdict-words")
         if seconds is not None:
             self.found.verdicts.append(seconds[1])

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from anomalygpt.results.inspection import Inspection
     from decoder import MemoryBank
 
+# A launcher passes a Ctrl-C on that reached its process already; within so many seconds it is one.
+SAME_SIGNAL = 1.0
+
 # Options of `inspect` that mean nothing for a table.
 _WITHOUT_EFFECT = ("json", "save_overlay", "save_map", "mutual", "expert", "knowledge")
 
@@ -102,8 +105,13 @@ def run_bulk(options: argparse.Namespace) -> int:
     settings = settings_of(assistant, seen.bank, how, **others, bits=options.bit_depth)
     with (
         opened_work(output, settings, found, options.batch_size, seen.notes) as work,
+<<<<<<< HEAD
         _executor(options, opened, assistant, seen, idle=not work.todo()) as execute,
         stopping(lambda: say("stopping after the photos in hand")) as asked,
+=======
+        _executor(options, opened, assistant, seen.bank, how, idle=not work.todo()) as execute,
+        stopping(lambda: say("stopping after the photos in hand"), apart=SAME_SIGNAL) as asked,
+>>>>>>> h_bulk
     ):
         total = len(work.manifest.photos)
         if work.done:

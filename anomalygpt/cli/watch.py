@@ -11,8 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 from anomalygpt.cli.bulk import Prepared, prepared
 from anomalygpt.cli.plants import add_place, stored
+=======
+from anomalygpt.cli.bulk import SAME_SIGNAL, Prepared, prepared
+>>>>>>> h_bulk
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK, SOME_FAILED, plain, say
 from anomalygpt.errors import ConfigError, SourceError
@@ -65,7 +69,9 @@ def run(options: argparse.Namespace) -> int:
                 told=partial(_print, as_json=options.json),
             )
             try:
-                with stopping(lambda: say("stopping after the photos in hand")) as asked:
+                with stopping(
+                    lambda: say("stopping after the photos in hand"), apart=SAME_SIGNAL
+                ) as asked:
                     done, failed = stream.run(
                         asked.is_set, most=options.batch_size, once=options.once
                     )

@@ -108,8 +108,8 @@ def file_data(path: str) -> dict[str, Any]:
 
 
 def handed(path: str, text: str = "") -> list[Any]:
-    """What the page sends: photo, good parts, description, model, colours, and who is asked."""
-    return [file_data(path), [], text, "embedded", "warm", False, "contour", False, "own"]
+    """What the page sends: photo, good parts, description, model, product, colours, who is asked."""
+    return [file_data(path), [], text, "embedded", "", "warm", False, "contour", False, "own"]
 
 
 def inspect(running: Running, path: str, session: str, text: str = "") -> str:
