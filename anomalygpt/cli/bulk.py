@@ -105,13 +105,8 @@ def run_bulk(options: argparse.Namespace) -> int:
     settings = settings_of(assistant, seen.bank, how, **others, bits=options.bit_depth)
     with (
         opened_work(output, settings, found, options.batch_size, seen.notes) as work,
-<<<<<<< HEAD
         _executor(options, opened, assistant, seen, idle=not work.todo()) as execute,
-        stopping(lambda: say("stopping after the photos in hand")) as asked,
-=======
-        _executor(options, opened, assistant, seen.bank, how, idle=not work.todo()) as execute,
         stopping(lambda: say("stopping after the photos in hand"), apart=SAME_SIGNAL) as asked,
->>>>>>> h_bulk
     ):
         total = len(work.manifest.photos)
         if work.done:

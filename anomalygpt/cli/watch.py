@@ -11,12 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from anomalygpt.cli.bulk import Prepared, prepared
-from anomalygpt.cli.plants import add_place, stored
-=======
 from anomalygpt.cli.bulk import SAME_SIGNAL, Prepared, prepared
->>>>>>> h_bulk
+from anomalygpt.cli.plants import add_place, stored
 from anomalygpt.cli.shared import add_formulation, add_model_options, add_part_options, positive
 from anomalygpt.cli.status import OK, SOME_FAILED, plain, say
 from anomalygpt.errors import ConfigError, SourceError
