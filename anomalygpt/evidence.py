@@ -262,16 +262,16 @@ def scores_of(
     text_features: Tensor | None,
     formulation: Formulation,
 ) -> Tensor:
-    """(B,) in [0, 1]: one number for each of the photos that `drawn_maps` drew."""
-    with torch.no_grad():
-        found = decoder.with_whole(
-            decoder.score(maps, features.grid, formulation),
-            features.embedding,
-            text_features,
-            has_references=len(bank) > 0,
-            formulation=formulation,
-            tokens=(features.stages, features.grid) if bank.peers is None else None,
-        )
+    """(B,) in [0, 1]: one number for each of the photos that were drawn; gradients reach the maps
+    and the features."""
+    found = decoder.with_whole(
+        decoder.score(maps, features.grid, formulation),
+        features.embedding,
+        text_features,
+        has_references=len(bank) > 0,
+        formulation=formulation,
+        tokens=(features.stages, features.grid) if bank.peers is None else None,
+    )
     return found.clamp(0.0, 1.0)
 
 

@@ -237,7 +237,7 @@ class AnomalyGPT(nn.Module):
         return Evidence(
             replace(photos, closer=()),  # a result need not hold the photo
             maps,
-            scores_of(self.decoder, photos.features, maps, bank, text, kind),
+            scores_of(self.decoder, photos.features, maps, bank, text, kind).detach(),
             bank.names,
             description,
             kind,

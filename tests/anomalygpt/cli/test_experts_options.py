@@ -121,7 +121,7 @@ def test_where_it_decides_a_photo_without_its_word_is_skipped(
         (("--expert", "openai:m@http://127.0.0.1:9/v1", "--evidence", "circles"), "evidence is"),
         (("--expert", "openai:m@http://127.0.0.1:9/v1", "--map-only"), "--map-only asks nobody"),
         (("--knowledge", "nowhere"), "--knowledge is for the expert"),
-        (("--product", "disc"), "--product needs --knowledge"),
+        (("--product", "disc", "--data", "nowhere"), "there is no product disc: none is kept in"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_a_line(

@@ -108,7 +108,7 @@ def file_data(path: str) -> dict[str, Any]:
 
 
 def handed(path: str, text: str = "") -> list[Any]:
-    """What the page sends: photo, good parts, description, model, product, colours, who is asked."""
+    """What the page sends: photo, good parts, description, model, product, colours, expert."""
     return [file_data(path), [], text, "embedded", "", "warm", False, "contour", False, "own"]
 
 
