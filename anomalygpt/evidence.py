@@ -113,8 +113,9 @@ class Evidence:
 
     def _cautions(self, row: int, is_verdict: bool) -> list[str]:
         """What the verdict on a photo must be read with, the gravest first."""
-        cautions = [] if self.references else [NO_REFERENCE]
-        cautions += self.cautions[row] if self.cautions else ()
+        known = self.cautions[row] if self.cautions else ()
+        lone = not self.references and AMONG_PEERS not in known
+        cautions = [NO_REFERENCE, *known] if lone else [*known]
         if is_verdict and (self.description or "").strip() and not self.reads_description:
             cautions.append(DESCRIPTION_UNREAD)
         return cautions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anomalygpt.replies.facts import facts_of_inspection
-from anomalygpt.results.cautions import DESCRIPTION_UNREAD, NO_REFERENCE
+from anomalygpt.results.cautions import AMONG_PEERS, DESCRIPTION_UNREAD, NO_REFERENCE
 from anomalygpt.results.certainty import FAIRLY_SURE, UNSURE, how_sure
 from anomalygpt.results.inspection import Inspection
 from anomalygpt.results.sentences import percent
@@ -40,7 +40,7 @@ def found(inspection: Inspection) -> str:
 def reservation(inspection: Inspection) -> str:
     """What a verdict must be read with, as sentences; "" where it needs none."""
     parts = [text for text in inspection.cautions if text != DESCRIPTION_UNREAD]
-    if not inspection.references and NO_REFERENCE not in parts:
+    if not inspection.references and not {NO_REFERENCE, AMONG_PEERS} & set(parts):
         parts.insert(0, NO_REFERENCE)
     sure = how_sure(inspection)
     if sure == FAIRLY_SURE:

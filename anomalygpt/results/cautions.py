@@ -14,7 +14,8 @@ UNSTEADY = (
 
 NO_REFERENCE = "There was no photo of a good part to compare with: this is a guess."
 AMONG_PEERS = (
-    "It was compared with the other photos of the run: what most of them show counts as good."
+    "There was no photo of a good part, so it was compared with the other photos of the run: what "
+    "most of them show counts as good."
 )
 DESCRIPTION_UNREAD = (
     "The description was not used for the verdict: this small model judges by the photo alone."

@@ -7,10 +7,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from anomalygpt.experts.consultation import DISAGREE, OWN
 from anomalygpt.experts.openai_voice import KEY_VARIABLE
 from anomalygpt.knowledge.store import NOTHING
+from anomalygpt.results.cautions import AMONG_PEERS
+from tests.anomalygpt.conftest import part_pixels
 from tests.chat_server import MODEL, Act, ChatServer, serving
 
 SECRET = "sk-secret-0123456789"
@@ -48,6 +51,22 @@ def test_each_photo_gets_an_opinion(anomalygpt, photos, assistant_folder) -> Non
         assert found["opinion"]["agrees"] is found["is_anomalous"]
     cost = (14 * 1 + 4 * 2) / 1e6
     assert f"{MODEL}: 2 requests, 14 tokens read, 4 written, {cost:.4f}" in ran.err
+
+
+def test_a_run_without_references_has_opinions_too(
+    anomalygpt, tmp_path: Path, assistant_folder
+) -> None:
+    for seed in range(8):
+        Image.fromarray(part_pixels(seed, seed == 5)).save(tmp_path / f"{seed}.png")
+    with serving(YES) as server:
+        ran = anomalygpt(
+            *("inspect", tmp_path, "--mutual", "--model", assistant_folder, *expert(server)),
+            "--json",
+        )
+        assert len(server.heard) == 8
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert [each["opinion"]["model"] for each in found] == [MODEL] * 8
+    assert all(each["cautions"][0] == AMONG_PEERS for each in found)
 
 
 def test_no_secret_is_printed_or_logged(
