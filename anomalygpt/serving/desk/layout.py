@@ -356,7 +356,8 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
         left.examples.select(page.example, None, [left.photo, left.references], **_QUIET)
     left.inspect_all.click(page.inspect_all, [left.photos, *shared], table, **running)
     if page.engine.plant is not None:
-        gr.on([blocks.load, left.product.focus], page.products, None, left.product, **_QUIET)
+        # Not when it is opened: its list would be another one under the visitor's finger.
+        blocks.load(page.products, None, left.product, **_QUIET)
         hidden = [left.references, left.add_good]
         left.product.change(page.chosen, left.product, hidden, **_QUIET)
     right.table.click(page.open_row, left.palette, [*handed, *finding], **_QUIET)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # An inspection takes a second on an idle machine, and much longer on a busy one.
 PATIENCE = 60_000
+# Seconds; streams of the tests end within two, on a busy machine within ten.
+LONGEST_STREAM = 30
 
 
 @pytest.fixture
@@ -104,8 +107,10 @@ class Visitor:
         self.until_streams_end()
 
     def until_streams_end(self) -> None:
-        """Wait until the server has said all that it has to say."""
-        while self.streams:
+        """Wait until the server has said all that it has to say; the end of a stream may get lost
+        on the way to us, so not for ever: what is expected next shows whether it was said."""
+        until = time.monotonic() + LONGEST_STREAM
+        while self.streams and time.monotonic() < until:
             self.wait_for_timeout(20)
 
     def said(self, who: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +61,8 @@ def test_what_failed_may_be_tried_again(running: Running) -> None:
 
 def test_two_at_once_are_done_once(running: Running) -> None:
     running.product()
+    while running.engine.pending:  # its references are being read
+        time.sleep(0.01)
     holding = threading.Event()
 
     def slow() -> object:
