@@ -29,6 +29,8 @@ OPEN_ROW = """element.addEventListener("click", (event) => {
   const row = event.target.closest("[data-open]");
   if (row) trigger("click", {number: row.dataset.open});
 });"""
+# Room for good parts only where no product brings its own; see `static/desk.css`.
+CHOSEN = '(product) => document.body.classList.toggle("has-product", Boolean(product))'
 # The tab's own mark, which it keeps when the page is read again.
 TAB = "(tab, ...others) => [window.deskTab(), ...others]"
 # Links to the parts of the page: for the keyboard, and at the bottom of a phone.
@@ -69,7 +71,6 @@ class _Left:
     """What is handed in."""
 
     product: gr.Dropdown
-    add_good: gr.HTML
     photo: gr.Image
     references: gr.Gallery
     description: gr.Textbox
@@ -149,7 +150,7 @@ def _left(page: Page) -> _Left:
         visible=page.engine.plant is not None,
         elem_id="product",
     )
-    photo, references, add_good = _photos()
+    photo, references = _photos()
     description = gr.Textbox(
         label="About the part (optional)",
         placeholder="This is a photo of a metal plate with four holes.",
@@ -187,12 +188,12 @@ def _left(page: Page) -> _Left:
         )
         inspect_all = gr.Button("Inspect all", variant="primary", size="md", elem_id="inspect-all")
     return _Left(
-        product, add_good, photo, references, description, inspect, following, clear, earlier,
+        product, photo, references, description, inspect, following, clear, earlier,
         photos, inspect_all, drawer, examples, *_settings(page),
     )  # fmt: skip
 
 
-def _photos() -> tuple[gr.Image, gr.Gallery, gr.HTML]:
+def _photos() -> tuple[gr.Image, gr.Gallery]:
     photo = _Photo(
         label="Photo of the part",
         sources=["upload", "webcam", "clipboard"],
@@ -216,11 +217,11 @@ def _photos() -> tuple[gr.Image, gr.Gallery, gr.HTML]:
     )
     # Gradio's own button for a further photo is a button in a button, which no screen reader
     # reads; `static/desk.js` lets this one do the same.
-    add_good = gr.HTML(
+    gr.HTML(
         '<button type="button" class="add-good">Add a photo of a good part</button>',
         elem_id="add-good",
     )
-    return photo, references, add_good
+    return photo, references
 
 
 def _settings(page: Page) -> tuple[gr.Dropdown, gr.Radio, gr.Slider, gr.Slider, list[Any]]:
@@ -358,8 +359,7 @@ def _connect(blocks: gr.Blocks, page: Page, left: _Left, right: _Right) -> None:
     if page.engine.plant is not None:
         # Not when it is opened: its list would be another one under the visitor's finger.
         blocks.load(page.products, None, left.product, **_QUIET)
-        hidden = [left.references, left.add_good]
-        left.product.change(page.chosen, left.product, hidden, **_QUIET)
+        left.product.change(None, left.product, None, js=CHOSEN, **_QUIET)
     right.table.click(page.open_row, left.palette, [*handed, *finding], **_QUIET)
     for stop in (right.stop, right.stop_all, right.stop_answer):
         stop.click(page.stop, None, None, **_QUIET)

@@ -153,10 +153,6 @@ class Page:
         names = [] if plant is None else plant.products.names()
         return gr.update(choices=[(NO_PRODUCT, ""), *((name, name) for name in names)])
 
-    def chosen(self, product: str | None) -> tuple[Any, Any]:
-        """Room for good parts only where no product brings its own."""
-        return (gr.update(visible=not product),) * 2
-
     def stop(self, request: gr.Request) -> None:
         """End what this visitor waits for, at its next step."""
         self.desk_of(request).stop()
