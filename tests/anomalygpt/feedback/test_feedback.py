@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from anomalygpt import AnomalyGPT, Inspection
+from anomalygpt import AnomalyGPT
 from anomalygpt.audit.agreement import check
 from anomalygpt.audit.past import lines
 from anomalygpt.errors import ConfigError
 from anomalygpt.feedback.feedback import Feedback
-from anomalygpt.feedback.looking import encoded, seen
 from anomalygpt.feedback.proposal import BESIDE
 from anomalygpt.feedback.said import Said, as_png
 from anomalygpt.products.calibration import calibrated
 from anomalygpt.products.plant import Plant
-from anomalygpt.products.product import Product
 from anomalygpt.products.shelf import read_mask
 from anomalygpt.products.store import Change
 from decoder.limits import Limit
+from tests.corrections import DAMAGED, GOOD, LAX, STRICT, content_of, kinds, looked, with_limit
 from tests.kept import discs, inspected, new, part
-
-STRICT, LAX = (Limit(score, 0.05, 0.95, 59, "2026-11-30") for score in (0.0, 1.0))
-GOOD, DAMAGED = Said("good"), Said("damaged", ((50, 14, 78, 42),))
-
-
-@pytest.fixture
-def feedback(plant: Plant, assistant: AnomalyGPT) -> Feedback:
-    return Feedback(plant, lambda name: assistant)
-
-
-def with_limit(plant: Plant, limit: Limit, **settings: object) -> Product:
-    product = discs(plant, 1, 2, **settings)
-    return plant.products.change(product.id, Change(limit=limit), who="ann")
-
-
-def looked(plant: Plant, assistant: AnomalyGPT, content: bytes) -> Inspection:
-    product = plant.products.find("disc")
-    photo = encoded(plant, assistant, product, plant.blobs.put(content))
-    return seen(plant, assistant, product, photo)
-
-
-def content_of(product: Product) -> Product:
-    """All but what says when, and which version it is."""
-    return replace(product, version=0, changed="")
-
-
-def kinds(proposed) -> list[str]:  # type: ignore[no-untyped-def]
-    return [each.kind for each in proposed.consequences]
-
 
 # --- good after all ------------------------------------------------------------------------------
 
